@@ -1,0 +1,116 @@
+"""The configuration: one typed tree with defaults that work, kept as `owcl.toml` in the workspace."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from owcl.errors import BadInput
+
+FILE_NAME = "owcl.toml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FacesConfiguration(_Part):
+    """How files become faces."""
+
+    image_size: int = Field(64, ge=32, le=512, description="pixels a side after the one resize")
+    detect: bool = Field(False, description="find and crop the face; leave off for images that are face crops")
+    largest_megapixels: float = Field(100, gt=0, description="larger images are quarantined undecoded")
+    largest_megabytes: float = Field(100, gt=0, description="larger files are quarantined unread")
+    workers: int = Field(2, ge=1, le=64, description="threads that decode")
+
+
+class ModelConfiguration(_Part):
+    """What looks at the faces."""
+
+    backbone: str = Field("forensic_small", description="forensic_small or the name of a timm model")
+    weights: str = Field("", description="empty for random, `pretrained`, or a safetensors file")
+
+
+class TrainingConfiguration(_Part):
+    """How long to learn. Steps are of 128 faces."""
+
+    first_steps: int = Field(450, ge=1, description="steps on the labelled faces of experience 0")
+    pretext_faces: int = Field(64, ge=0, description="manipulated faces a step beside the labelled ones")
+    arrival_steps: int = Field(90, ge=1, description="steps of each of the two arrival classifiers")
+    update_steps: int = Field(150, ge=1, description="steps of CPL after a discovery")
+    refine_steps: int = Field(40, ge=0, description="steps on the pseudo-labels of semi-supervised k-means")
+    learning_rate: float = Field(3e-3, gt=0, description="peak, for experience 0; updates take two thirds")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
+class MemoryConfiguration(_Part):
+    """What is kept for replay."""
+
+    per_class: int = Field(100, ge=10, description="faces kept of each class")
+    calibration_share: float = Field(0.2, gt=0, lt=0.5, description="of each class, never trained on")
+
+
+class NoveltyConfiguration(_Part):
+    """When a face is unknown, and when unknown faces are a class."""
+
+    false_alarm_rate: float = Field(0.02, gt=0, lt=0.5, description="known faces that may be called unknown")
+    false_discovery_rate: float = Field(
+        0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"
+    )
+    takeover_rate: float = Field(
+        0.012, gt=0, lt=0.5, description="known faces that a discovered class may take over"
+    )
+    smallest_class: int = Field(30, ge=10, description="faces that make a class")
+
+
+class Configuration(_Part):
+    """Everything that can be set."""
+
+    seed: int = Field(0, ge=0, description="everything random follows from it")
+    faces: FacesConfiguration = FacesConfiguration()
+    model: ModelConfiguration = ModelConfiguration()
+    training: TrainingConfiguration = TrainingConfiguration()
+    memory: MemoryConfiguration = MemoryConfiguration()
+    novelty: NoveltyConfiguration = NoveltyConfiguration()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a TOML file; what it leaves out has its default.
+
+        Raises:
+            BadInput: if it is no TOML, or holds a key or value that is not allowed.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(f"{path}: not valid TOML: {error}. Correct the line named.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise BadInput(
+                f"{path}: {key}: {first['msg']}. Keys and values are explained in the file that "
+                "`owcl init` writes. Correct or remove the entry."
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """Write a TOML file in which a comment explains every key."""
+        lines = [*_entries(self, Configuration), ""]
+        for name, field in Configuration.model_fields.items():
+            part = getattr(self, name)
+            if isinstance(part, BaseModel):
+                assert field.annotation is not None
+                lines += [f"[{name}]", *_entries(part, type(part)), ""]
+        path.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _entries(part: BaseModel, kind: type[BaseModel]) -> list[str]:
+    values: dict[str, Any] = {name: getattr(part, name) for name in kind.model_fields}
+    return [
+        f"{name} = {json.dumps(value)}  # {kind.model_fields[name].description}"
+        for name, value in values.items()
+        if not isinstance(value, BaseModel)
+    ]

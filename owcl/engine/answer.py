@@ -1,0 +1,193 @@
+"""The model that answers: a frozen network, an analytic head on its embeddings, and calibrated doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from owcl.memory.analytic import AnalyticHead
+from owcl.memory.replay import Exemplars
+from owcl.models import checkpoint
+from owcl.models.embed import embed
+from owcl.models.network import Network
+from owcl.novelty.calibration import conformal_p_values
+from owcl.novelty.scores.neighbours import NearestNeighbourScore
+from owcl.types import UNKNOWN, Attributions, Embeddings, ModelVersion
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Faces of registered classes that nothing was trained on."""
+
+    images: NDArray[np.uint8]
+    """`(M, 3, H, W)`."""
+    class_ids: NDArray[np.int64]
+    """`(M,)` registry ids."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How sure the answer must be: rates that calibration turns into thresholds."""
+
+    false_alarm_rate: float
+    """Share of known faces that may be called unknown."""
+    takeover_rate: float
+    """Share of faces of labelled classes that one discovered class may take over."""
+
+
+class Answer:
+    """Says which class made a face, or that none that it knows did.
+
+    Args:
+        network: frozen.
+        version: under which it is stored; -1 before it is.
+        head: ridge regression on the embeddings.
+        handicaps: what is taken off the score of a discovered class, by class id.
+        exemplars: `(N, D)` embeddings of remembered faces, whose neighbourhood is known ground.
+        doubts: `(M,)` novelty scores of calibration faces.
+        false_alarm_rate: a face with a p-value up to it is unknown.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        version: int,
+        head: AnalyticHead,
+        handicaps: dict[int, float],
+        exemplars: NDArray[np.float32],
+        doubts: NDArray[np.float64],
+        false_alarm_rate: float,
+    ) -> None:
+        self.network = network
+        self.version = version
+        self.head = head
+        self.handicaps = handicaps
+        self.exemplars = exemplars
+        self.doubts = doubts
+        self.false_alarm_rate = false_alarm_rate
+        self._score = NearestNeighbourScore().fit(exemplars, np.zeros(len(exemplars), np.int64))
+
+    @classmethod
+    def fit(
+        cls,
+        network: Network,
+        memory: Exemplars,
+        calibration: Calibration,
+        labelled: frozenset[int],
+        doubt: Doubt,
+    ) -> Answer:
+        """Fit the head on remembered faces and its thresholds on calibration faces.
+
+        A discovered class may lie so close to a labelled one that a balanced head would give it many of the
+        other's faces. Its handicap is the smallest with which at most `takeover_rate` of the labelled
+        classes' calibration faces go over to it.
+
+        Args:
+            network: frozen from now on.
+            memory: remembered faces under registry ids.
+            calibration: held-out faces under registry ids.
+            labelled: ids of the classes that were labelled, not discovered.
+            doubt: the rates to keep.
+        """
+        vectors, _ = embed(network, memory.images)
+        head = AnalyticHead(network.embedding_size)
+        head.add(vectors, memory.class_ids, memory.weights)
+        held_out, _ = embed(network, calibration.images)
+        ours = np.isin(calibration.class_ids, list(labelled))
+        handicaps = _handicaps(head, held_out[ours], labelled, doubt.takeover_rate)
+        head.calibrate(held_out, calibration.class_ids)
+        answer = cls(network, UNKNOWN, head, handicaps, vectors, np.zeros(1), doubt.false_alarm_rate)
+        answer.doubts = answer._score.score(held_out)
+        return answer
+
+    @property
+    def class_ids(self) -> NDArray[np.int64]:
+        """`(C,)` registry ids that it can answer, in ascending order."""
+        return self.head.class_ids
+
+    def embed(self, face_ids: NDArray[np.int64], images: NDArray[np.uint8]) -> Embeddings:
+        """Embed `(N, 3, H, W)` faces."""
+        vectors, _ = embed(self.network, images)
+        return Embeddings(face_ids, vectors, self.version)
+
+    def attribute(self, embeddings: Embeddings) -> Attributions:
+        """Attribute embedded faces."""
+        scores = self.scores(embeddings.vectors)
+        probabilities = softmax(scores / self.head.temperature, axis=1)
+        p_values = conformal_p_values(self.doubts, self._score.score(embeddings.vectors))
+        best = scores.argmax(axis=1)
+        class_ids = np.where(p_values <= self.false_alarm_rate, UNKNOWN, self.class_ids[best])
+        return Attributions(
+            embeddings.face_ids,
+            class_ids.astype(np.int64),
+            probabilities[np.arange(len(best)), best],
+            p_values,
+            embeddings.model_version,
+        )
+
+    def scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the head's `(N, C)` scores of `(N, D)` embeddings, less the handicaps."""
+        handicaps = np.array([self.handicaps.get(class_id, 0.0) for class_id in self.class_ids.tolist()])
+        scores: NDArray[np.float64] = self.head.scores(vectors) - handicaps
+        return scores
+
+    def follow(self, moves: dict[int, int | None]) -> None:
+        """Do what operators decided since the head was fitted: exact, and without training.
+
+        Args:
+            moves: class ids that live no longer, with the class that each was merged into, or none where it
+                was rejected.
+        """
+        present = set(self.class_ids.tolist())
+        for source in sorted(present & moves.keys()):
+            target = moves[source]
+            if target is None or target not in present:
+                self.head.reject(source)
+            else:
+                self.head.merge(source, target)
+
+    def save(self, path: Path, description: dict[str, Any]) -> None:
+        """Write a checkpoint; `description` holds what builds the network."""
+        arrays = {f"head.{name}": array for name, array in self.head.state().items()}
+        arrays |= {"exemplars": self.exemplars, "doubts": self.doubts}
+        facts = {
+            "handicaps": {str(class_id): value for class_id, value in self.handicaps.items()},
+            "false_alarm_rate": self.false_alarm_rate,
+        }
+        checkpoint.save(path, self.network, {**description, **facts}, arrays)
+
+    @classmethod
+    def load(cls, path: Path, version: ModelVersion) -> Answer:
+        """Read what `save` wrote.
+
+        Raises:
+            BadInput: if the checkpoint is missing or damaged.
+        """
+        network, facts, arrays = checkpoint.load(path)
+        head = AnalyticHead.from_state(
+            {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
+        )
+        handicaps = {int(class_id): float(value) for class_id, value in facts["handicaps"].items()}
+        return cls(
+            network, version.id, head, handicaps, arrays["exemplars"], arrays["doubts"], facts["false_alarm_rate"]
+        )
+
+
+def _handicaps(
+    head: AnalyticHead, vectors: NDArray[np.float32], labelled: frozenset[int], rate: float
+) -> dict[int, float]:
+    class_ids = head.class_ids
+    ours = np.isin(class_ids, list(labelled))
+    scores = head.scores(vectors)
+    lead = scores - scores[:, ours].max(axis=1, keepdims=True)
+    needed = np.quantile(lead, 1 - rate, axis=0)
+    return {
+        class_id: max(0.0, float(handicap))
+        for class_id, handicap, is_labelled in zip(class_ids.tolist(), needed, ours, strict=True)
+        if not is_labelled
+    }

@@ -1,0 +1,172 @@
+"""The workspace: a folder with a configuration, a database and models, opened for a step of work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from owcl.config import FILE_NAME, Configuration
+from owcl.errors import BadInput, Conflict
+from storage import faces as stored_faces
+from storage import models
+from storage.store import Store
+
+if TYPE_CHECKING:
+    from owcl.engine.answer import Answer
+    from owcl.faces.crop import CropCache, FaceDetector
+    from owcl.faces.load import Limits
+
+logger = logging.getLogger(__name__)
+
+DATABASE = "owcl.db"
+Report = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it is done, and how much there is, where that is known."""
+
+
+def silent(what: str, done: int, total: int | None) -> None:
+    """Report nothing."""
+
+
+class Workspace:
+    """An open workspace; a context manager.
+
+    Args:
+        root: its folder.
+        configuration: as read from `owcl.toml`.
+        store: its database.
+    """
+
+    def __init__(self, root: Path, configuration: Configuration, store: Store) -> None:
+        self.root = root
+        self.configuration = configuration
+        self.store = store
+
+    @classmethod
+    def create(cls, root: Path, configuration: Configuration | None = None) -> Self:
+        """Make a workspace in a folder, which may hold other things.
+
+        Raises:
+            Conflict: if there is one already.
+        """
+        if (root / FILE_NAME).exists():
+            raise Conflict(
+                f"{root}: there is a workspace already. An empty place is expected. Choose another folder, or "
+                "go on with this one."
+            )
+        root.mkdir(parents=True, exist_ok=True)
+        chosen = Configuration() if configuration is None else configuration
+        store = Store.open(root / DATABASE)
+        # Last, so that a folder with a configuration always has a database.
+        chosen.write(root / FILE_NAME)
+        return cls(root, chosen, store)
+
+    @classmethod
+    def open(cls, root: Path) -> Self:
+        """Open a workspace.
+
+        Raises:
+            BadInput: if there is none.
+        """
+        if not (root / FILE_NAME).exists():
+            raise BadInput(
+                f"{root}: there is no workspace here, since there is no {FILE_NAME}. Make one with "
+                f"`owcl init {root}`, or name another with --workspace."
+            )
+        return cls(root, Configuration.read(root / FILE_NAME), Store.open(root / DATABASE))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def rng(self, verb: str, experience: int) -> np.random.Generator:
+        """Return the randomness of one step of work: the same each time that it is run."""
+        purpose = int.from_bytes(verb.encode()[:6].ljust(6), "big")
+        return np.random.default_rng(np.random.SeedSequence([self.configuration.seed, purpose, experience]))
+
+    def answer(self) -> Answer:
+        """Load the model that answers today.
+
+        Raises:
+            BadInput: if none was trained yet.
+        """
+        from owcl.engine.answer import Answer
+
+        with self.store.reading() as transaction:
+            version = models.answering(transaction)
+        if version is None:
+            raise BadInput(
+                f"{self.root}: there is no trained model yet. Labelled faces of the methods that you know "
+                "come first: `owcl train FOLDER`, where FOLDER/<method>/ holds each method's faces."
+            )
+        return Answer.load(self.root / version.weights, version)
+
+    def limits(self) -> Limits:
+        """Return the limits of files that are read."""
+        from owcl.faces.load import Limits
+
+        settings = self.configuration.faces
+        return Limits(
+            max_bytes=int(settings.largest_megabytes * 1e6), max_pixels=int(settings.largest_megapixels * 1e6)
+        )
+
+    def detector(self) -> tuple[FaceDetector | None, CropCache | None]:
+        """Return the face detector and its cache of crops, where faces are to be found first."""
+        if not self.configuration.faces.detect:
+            return None, None
+        from owcl.faces.crop import CropCache, HaarDetector
+
+        return HaarDetector(), CropCache(self.root / "cache" / "crops")
+
+    def pixels(self, face_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Read faces again from where they came.
+
+        Args:
+            face_ids: `(N,)`.
+
+        Returns:
+            `(M,)` ids of the faces whose files are still there and unchanged, in the given order, and
+            their `(M, 3, S, S)` images.
+        """
+        from owcl.faces.load import LoadedFace, load_many
+
+        with self.store.reading() as transaction:
+            faces = stored_faces.by_ids(transaction, face_ids)
+        detector, cache = self.detector()
+        settings = self.configuration.faces
+        loaded = load_many(
+            [face.source for face in faces],
+            settings.image_size,
+            self.limits(),
+            workers=settings.workers,
+            detector=detector,
+            cache=cache,
+        )
+        present = [
+            (face.id, found.pixels)
+            for face, found in zip(faces, loaded, strict=True)
+            if isinstance(found, LoadedFace) and found.sha256 == face.sha256
+        ]
+        if len(present) < len(faces):
+            logger.warning(
+                "%d of %d faces are no longer where they were ingested from, and are left out",
+                len(faces) - len(present), len(faces),
+            )
+        size = settings.image_size
+        images = np.empty((len(present), 3, size, size), np.uint8)
+        for row, (_, pixels) in enumerate(present):
+            images[row] = pixels.transpose(2, 0, 1)
+        return np.array([face_id for face_id, _ in present], np.int64), images

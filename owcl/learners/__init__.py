@@ -1,0 +1,1 @@
+"""How classes are learned: one learner a file, composed of pure formulas."""

@@ -1,0 +1,39 @@
+"""What a learner is: it says which faces make a batch, what they cost, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from owcl.models.network import Network
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Faces of one step."""
+
+    images: Tensor
+    """`(B, 3, H, W)` uint8."""
+    labels: Tensor
+    """`(B,)` int64 outputs of the head; `UNLABELLED` where nobody said."""
+
+
+class Learner(Protocol):
+    """A way of learning from labelled and unlabelled faces; the strategy does all the rest."""
+
+    network: Network
+
+    def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Yield without end the `(B,)` row numbers of each batch, given the `(N,)` labels of all faces."""
+        ...
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return named scalars, already weighted; the strategy minimises their sum."""
+        ...

@@ -1,0 +1,142 @@
+"""Contrastive Pseudo Learning: neighbours that agree globally and locally teach each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from owcl.faces.views import to_float, weak_view
+from owcl.learners import voting
+from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.distillation import feature_distillation
+from owcl.learners.losses import margin_cross_entropy, mean_entropy, pair_loss
+from owcl.learners.pseudo_labels import csp_loss, gumbel_noise
+from owcl.learners.sampling import AlternatingSampler
+from owcl.learners.similarity import global_similarity, local_similarity, patch_pool, standardise
+from owcl.models.network import Features, Network
+
+Vote = Callable[[Tensor, Tensor], Tensor]
+VOTES: dict[str, Vote] = {"mutual_top1": voting.mutual_top1, "official": voting.official}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a flavour of CPL is made of."""
+
+    vote: Literal["mutual_top1", "official"] = "mutual_top1"
+    """The rule of the paper, or that of the released code."""
+    cells: int = 3
+    """Patches along each side of the feature map."""
+    pairs: float = 0.5
+    """Weight of global-local voting's pair loss."""
+    pseudo_labels: float = 0.5
+    """Weight of the confidence-based soft pseudo-labels."""
+    entropy: float = 0.2
+    """Weight of the entropy of the mean prediction; in a stream the classes of a batch are far from even,
+    and the published 1.0 would force them to be."""
+    margin: float = 0.0
+    """Added to the true class's logit."""
+    smoothing: float = 0.1
+    """Share of each label that is spread over all outputs."""
+    confidence_gradient: bool = False
+    """Whether the confidence weight carries gradient, as in the released code, where it works against the
+    pseudo-labels."""
+    distillation: float = 1.0
+    """Weight of feature distillation towards the last accepted model, on labelled faces."""
+    batch_size: int = 128
+    """Half labelled, half unlabelled; part of the method, since votes are taken inside the batch."""
+
+
+OFFICIAL = Recipe(
+    vote="official",
+    entropy=1.0,
+    margin=0.2,
+    smoothing=0.0,
+    confidence_gradient=True,
+    distillation=0.0,
+)
+"""The preset `official_cpl`: losses and batches of the released code."""
+
+
+class CPL(nn.Module):
+    """Global-Local Voting and Confidence-based Soft Pseudo-labels on half labelled, half unlabelled batches.
+
+    Args:
+        network: what learns; its head already has an output for every class.
+        rng: draws views, pairs and pseudo-labels.
+        recipe: ours by default, or `OFFICIAL`.
+        teacher: the last accepted model, for distillation; it is not changed.
+
+    Source:
+        Contrastive Pseudo Learning for Open-World DeepFake Attribution, ICCV 2023 (arXiv 2309.11132).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rng: torch.Generator,
+        recipe: Recipe | None = None,
+        teacher: Network | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.rng = rng
+        self.recipe = Recipe() if recipe is None else recipe
+        # In a list, so that it is no submodule: neither trained, nor put into training mode.
+        self._teacher = [] if teacher is None else [teacher.eval()]
+
+    def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Yield `(B,)` rows, unlabelled and labelled ones in turn, the labelled ones balanced over classes."""
+        sampler = AlternatingSampler(labels, rng)
+        while True:
+            yield sampler.take(self.recipe.batch_size)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `cross_entropy`, `pairs`, `pseudo_labels`, `entropy`, and `distillation` where there is a teacher."""
+        order = torch.argsort((batch.labels == UNLABELLED).int(), stable=True)
+        labels = batch.labels[order]
+        views = to_float(weak_view(batch.images[order], self.rng))
+        images = views.contiguous(memory_format=torch.channels_last)
+        features = self.network(images)
+        losses = self._from_features(features, labels)
+        if self._teacher and self.recipe.distillation:
+            labelled = labels != UNLABELLED
+            with torch.no_grad():
+                old = self._teacher[0](images[labelled]).pooled
+            losses["distillation"] = self.recipe.distillation * feature_distillation(
+                functional.normalize(features.pooled[labelled].float(), dim=1),
+                functional.normalize(old.float(), dim=1),
+            )
+        return losses
+
+    def _from_features(self, features: Features, labels: Tensor) -> dict[str, Tensor]:
+        recipe = self.recipe
+        num_labelled = int((labels != UNLABELLED).sum())
+        logits = features.logits.float()
+        alike = global_similarity(features.pooled)
+        local = local_similarity(standardise(patch_pool(features.feature_map, recipe.cells)))
+        votes = VOTES[recipe.vote](alike, local)
+        noise = torch.rand(alike.shape, generator=self.rng).to(alike.device)
+        partners = voting.partners(labels, voting.nearest(alike), votes, noise)
+        unlabelled = logits[num_labelled:]
+        soft = csp_loss(
+            unlabelled, votes[num_labelled:], gumbel_noise(unlabelled, self.rng), recipe.confidence_gradient
+        )
+        return {
+            "cross_entropy": self._cross_entropy(logits[:num_labelled], labels[:num_labelled]),
+            "pairs": recipe.pairs * pair_loss(logits, partners),
+            "pseudo_labels": recipe.pseudo_labels * soft,
+            "entropy": -recipe.entropy * mean_entropy(logits),
+        }
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if self.recipe.margin:
+            return margin_cross_entropy(logits, labels, self.recipe.margin)
+        return functional.cross_entropy(logits, labels, label_smoothing=self.recipe.smoothing)

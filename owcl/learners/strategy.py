@@ -1,0 +1,113 @@
+"""The one Avalanche strategy: replay, optimiser, mixed precision and progress, whatever the learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from avalanche.training.templates.base import BaseTemplate
+from torch import Tensor, nn
+
+from owcl.learners.base import Batch
+from owcl.memory.replay import Exemplars
+from owcl.models.network import Network
+
+
+class TrainableLearner(Protocol):
+    """A learner that is an `nn.Module`; see `owcl.learners.base.Learner`."""
+
+    network: Network
+
+    def batches(self, labels: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]: ...  # noqa: D102
+    def losses(self, batch: Batch) -> dict[str, Tensor]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How long and how fast to learn."""
+
+    steps: int
+    learning_rate: float = 2e-3
+    """The peak; it rises over the first fifth and falls to nearly nothing."""
+    weight_decay: float = 0.05
+    largest_gradient: float = 5.0
+
+
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called with steps done, steps in all, and the losses."""
+
+
+class ContinualStrategy(BaseTemplate):
+    """Trains a learner on one experience after another, beside what it remembers.
+
+    Args:
+        learner: how batches are made and what they cost.
+        plan: steps and learning rate, the same for each experience.
+        rng: draws batches and seeds what torch draws by itself (dropout).
+        replay: exemplars whose `class_ids` are outputs of the head; they join every experience.
+        device: where to compute.
+        progress: told of every step.
+    """
+
+    def __init__(
+        self,
+        *,
+        learner: Any,
+        plan: TrainingPlan,
+        rng: np.random.Generator,
+        replay: Exemplars | None = None,
+        device: str = "cpu",
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__(model=learner, device=device, plugins=[])
+        self.learner: Any = learner
+        self.plan = plan
+        self.rng = rng
+        self.replay = replay
+        self.progress = progress
+
+    def _train_exp(self, experience: Any, eval_streams: Any, **_: Any) -> None:
+        images, labels = self._faces(experience)
+        parameters = [weight for weight in self.learner.parameters() if weight.requires_grad]
+        optimiser = torch.optim.AdamW(parameters, weight_decay=self.plan.weight_decay)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.plan.learning_rate, total_steps=self.plan.steps, pct_start=0.2
+        )
+        self.learner.to(memory_format=torch.channels_last).train()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(self.rng.integers(2**31)))
+            batches = islice(self.learner.batches(labels, self.rng), self.plan.steps)
+            for step, rows in enumerate(batches, start=1):
+                batch = Batch(images[rows].to(self.device), torch.from_numpy(labels[rows]).to(self.device))
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)):
+                    losses = self.learner.losses(batch)
+                optimiser.zero_grad(set_to_none=True)
+                torch.stack(list(losses.values())).sum().backward()
+                nn.utils.clip_grad_norm_(parameters, self.plan.largest_gradient)
+                optimiser.step()
+                schedule.step()
+                if self.progress is not None:
+                    self.progress(step, self.plan.steps, {name: float(loss) for name, loss in losses.items()})
+        self.learner.eval()
+
+    def _faces(self, experience: Any) -> tuple[Tensor, np.ndarray]:
+        """Return `(N, 3, H, W)` uint8 images and `(N,)` labels of the experience and the memory."""
+        dataset = experience.dataset
+        images = [torch.stack([dataset[row][0] for row in range(len(dataset))])]
+        labels = [np.array(list(dataset.targets), np.int64)]
+        if self.replay is not None and len(self.replay):
+            images.append(torch.from_numpy(self.replay.images))
+            labels.append(self.replay.class_ids)
+        return torch.cat(images), np.concatenate(labels)
+
+
+def _is_fast_in_bfloat16(device: torch.device) -> bool:
+    """Say whether the device computes bfloat16 in hardware; emulated, it is slower than float32."""
+    if device.type != "cpu":
+        return True
+    capability = torch.backends.cpu.get_cpu_capability()
+    return capability == "AVX512" and torch.cpu._is_avx512_bf16_supported()

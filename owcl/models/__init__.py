@@ -1,0 +1,1 @@
+"""Pixels to vectors: backbones, the growing head, embedding in batches, checkpoints."""

@@ -1,0 +1,44 @@
+"""Images to embeddings and logits, batch by batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from owcl.faces.views import to_float
+from owcl.models.network import Network
+
+BATCH = 64
+
+
+def embed(network: Network, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Embed faces.
+
+    The last batch is filled up to full size, because a convolution may add in another order for another
+    batch size: a face's embedding then does not depend on how many came with it.
+
+    Args:
+        network: in any mode; it is put into evaluation mode.
+        images: `(N, 3, H, W)`.
+
+    Returns:
+        `(N, D)` embeddings of unit length and `(N, C)` logits.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    parts = [
+        _embed_batch(network, torch.from_numpy(images[start : start + BATCH]).to(device))
+        for start in range(0, len(images), BATCH)
+    ]
+    empty = np.empty((0, network.embedding_size), np.float32), np.empty((0, network.num_classes), np.float32)
+    vectors, logits = zip(*[*parts, empty], strict=True)
+    return np.concatenate(vectors), np.concatenate(logits)
+
+
+@torch.inference_mode()
+def _embed_batch(network: Network, images: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    missing = BATCH - len(images)
+    filled = torch.cat([images, images[:1].expand(missing, -1, -1, -1)]) if missing else images
+    vectors, logits = network.embed(to_float(filled).contiguous(memory_format=torch.channels_last))
+    return vectors[: len(images)].cpu().numpy(), logits[: len(images)].cpu().numpy()

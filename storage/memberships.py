@@ -1,0 +1,198 @@
+"""Memberships: which face belongs to which class, on whose word; superseded, never overwritten.
+
+A face belongs to one class at a time. Every row knows the decision that began it and the one that ended
+it, so a decision can be taken back exactly without keeping lists of faces in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from storage import classes, merges
+from storage.columns import now
+from storage.rows import batches, id_array
+from storage.schema import MembershipRow
+
+Origin = Literal["label", "promotion", "operator", "pseudo"]
+
+
+@dataclass(frozen=True)
+class Memberships:
+    """Faces and the classes they belong to; all columns are `(N,)`, by ascending face id."""
+
+    face_ids: NDArray[np.int64]
+    class_ids: NDArray[np.int64]
+    """Resolved: a merged class is replaced by what it stands for."""
+    origins: tuple[Origin, ...]
+    weights: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """On whose word faces belong to a class, how much that weighs in training, and the decision."""
+
+    origin: Origin
+    weight: float = 1.0
+    decision: int | None = None
+
+
+def assign(
+    transaction: Connection, face_ids: Iterable[int] | NDArray[np.int64], class_id: int, grounds: Grounds
+) -> None:
+    """Let faces belong to a class from now on, and no longer to another.
+
+    Faces that belong to it already, on the same grounds but for the decision, are left as they are.
+
+    Raises:
+        NotFound: if there is no such class.
+    """
+    classes.get(transaction, class_id)
+    wanted = _unique(face_ids)
+    asked = (class_id, grounds.origin, grounds.weight)
+    settled = {
+        face_id
+        for face_id, row in _newest(transaction, wanted).items()
+        if row.ended is None and (row.class_id, row.origin, row.weight) == asked
+    }
+    moving = [face_id for face_id in wanted.tolist() if face_id not in settled]
+    end(transaction, moving, grounds.decision)
+    _insert(transaction, [(face_id, *asked) for face_id in moving], grounds.decision)
+
+
+def end(
+    transaction: Connection, face_ids: Iterable[int] | NDArray[np.int64], decision: int | None = None
+) -> None:
+    """Let faces belong to no class from now on; those that belong to none are left as they are."""
+    ended = {"ended": now(), "ended_by": decision}
+    for batch in batches(face_ids):
+        active_here = MembershipRow.face_id.in_(batch), MembershipRow.ended.is_(None)
+        transaction.execute(update(MembershipRow).where(*active_here).values(ended))
+
+
+def revert(transaction: Connection, decision: int, by: int) -> NDArray[np.int64]:
+    """Give the faces that a decision moved back to where they were, as decision `by`.
+
+    Faces that were moved again since are left where they are: that was a later word.
+
+    Returns:
+        `(N,)` ids of the faces that went back.
+    """
+    begun, ended = _moves(transaction, decision)
+    touched = _unique([*begun, *ended])
+    newest = _newest(transaction, touched)
+    # Untouched since: the newest row of a face is the one that the decision began, or, where it began
+    # none, the one that it ended.
+    untouched = [
+        face_id
+        for face_id in touched.tolist()
+        if newest[face_id].id == (begun.get(face_id) or ended[face_id]).id
+        and (newest[face_id].ended is None) == (face_id in begun)
+    ]
+    end(transaction, untouched, by)
+    back = [ended[face_id] for face_id in untouched if face_id in ended]
+    _insert(transaction, [(row.face_id, row.class_id, row.origin, row.weight) for row in back], by)
+    return id_array(untouched)
+
+
+def active(transaction: Connection) -> Memberships:
+    """Return all faces that belong to a class now."""
+    query = _query().where(MembershipRow.ended.is_(None)).order_by(MembershipRow.face_id)
+    rows = transaction.execute(query).all()
+    class_ids = id_array(row.class_id for row in rows)
+    return Memberships(
+        face_ids=id_array(row.face_id for row in rows),
+        class_ids=merges.resolve_all(transaction, class_ids),
+        origins=tuple(row.origin for row in rows),
+        weights=np.array([row.weight for row in rows], dtype=np.float64),
+    )
+
+
+def members(transaction: Connection, class_id: int) -> NDArray[np.int64]:
+    """Return the `(N,)` ids of the faces of a class and of all that was merged into it, ascending.
+
+    A class that was merged itself has none: they are those of the class that it stands for.
+
+    Raises:
+        NotFound: if there is no such class.
+    """
+    classes.get(transaction, class_id)
+    ids = merges.absorbed(transaction, class_id)
+    query = select(MembershipRow.face_id).where(
+        MembershipRow.class_id.in_(ids), MembershipRow.ended.is_(None)
+    )
+    return id_array(transaction.execute(query.order_by(MembershipRow.face_id)).scalars())
+
+
+def moved_by(transaction: Connection, decision: int) -> dict[int, tuple[int | None, int | None]]:
+    """Return for each face that a decision moved the classes before and after it, as they were written."""
+    begun, ended = _moves(transaction, decision)
+    return {
+        face_id: (
+            ended[face_id].class_id if face_id in ended else None,
+            begun[face_id].class_id if face_id in begun else None,
+        )
+        for face_id in sorted(begun.keys() | ended.keys())
+    }
+
+
+def _moves(
+    transaction: Connection, decision: int
+) -> tuple[dict[int, Row[*tuple[Any, ...]]], dict[int, Row[*tuple[Any, ...]]]]:
+    """Return by face id the rows that a decision began and left, and those of others that it ended."""
+    began, ended = MembershipRow.decision == decision, MembershipRow.ended_by == decision
+    rows = transaction.execute(_query().where(began | ended)).all()
+    return (
+        {row.face_id: row for row in rows if row.decision == decision and row.ended_by != decision},
+        {row.face_id: row for row in rows if row.ended_by == decision and row.decision != decision},
+    )
+
+
+def _newest(transaction: Connection, face_ids: NDArray[np.int64]) -> dict[int, Row[*tuple[Any, ...]]]:
+    found: dict[int, Row[*tuple[Any, ...]]] = {}
+    for batch in batches(face_ids):
+        newest = select(func.max(MembershipRow.id)).where(MembershipRow.face_id.in_(batch))
+        query = _query().where(MembershipRow.id.in_(newest.group_by(MembershipRow.face_id)))
+        found.update((row.face_id, row) for row in transaction.execute(query))
+    return found
+
+
+def _insert(
+    transaction: Connection, entries: list[tuple[int, int, str, float]], decision: int | None
+) -> None:
+    moment = now()
+    rows = [
+        {
+            "face_id": face_id,
+            "class_id": class_id,
+            "origin": origin,
+            "weight": weight,
+            "decision": decision,
+            "created": moment,
+        }
+        for face_id, class_id, origin, weight in entries
+    ]
+    if rows:
+        transaction.execute(insert(MembershipRow), rows)
+
+
+def _unique(face_ids: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.unique(face_ids if isinstance(face_ids, np.ndarray) else id_array(face_ids))
+
+
+def _query() -> Select[*tuple[Any, ...]]:
+    return select(
+        MembershipRow.id,
+        MembershipRow.face_id,
+        MembershipRow.class_id,
+        MembershipRow.origin,
+        MembershipRow.weight,
+        MembershipRow.decision,
+        MembershipRow.ended,
+        MembershipRow.ended_by,
+    )

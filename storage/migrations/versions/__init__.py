@@ -1,0 +1,1 @@
+"""One file a version, oldest first; a version that was released is never edited."""
