@@ -190,6 +190,12 @@ def test_opening_again_keeps_everything_and_is_fast(tmp_path: Path) -> None:
     assert min(seconds) < 0.05
 
 
+def test_opening_what_is_up_to_date_imports_nothing_heavy(tmp_path: Path) -> None:
+    Store.open(tmp_path / "owcl.db").close()
+    heavy = "assert not {'alembic', 'torch', 'timm', 'avalanche', 'faiss'} & set(sys.modules)"
+    assert start_python(f"{OPEN_ONCE}; {heavy}", tmp_path / "owcl.db").wait() == 0
+
+
 def test_a_url_opens_the_same_database_as_its_path(tmp_path: Path) -> None:
     with Store.open(tmp_path / "owcl.db") as store, store.transaction() as transaction:
         classes.create(transaction, "kept")

@@ -1,0 +1,1 @@
+"""Bytes to pixels: sources, decoding, face crops, the one resize, training views."""

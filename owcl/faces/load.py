@@ -1,0 +1,129 @@
+"""From a source to a face of the right size, or to a reason for quarantine; many at a time, ahead of need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from owcl.faces.crop import Crop, CropCache, FaceDetector, crop_face
+from owcl.faces.decode import Undecodable, decode
+from owcl.faces.sources import Unreadable, read_bytes
+from owcl.faces.transforms import resize_once
+from owcl.types import Quarantined
+
+AHEAD = 256
+"""Faces that are decoded before they are asked for; bounds the memory."""
+CHUNK = 16
+"""Files for a thread at a time; handing over single small files would cost more than decoding them."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is too much to read."""
+
+    max_bytes: int = 100_000_000
+    max_pixels: int = 100_000_000
+
+
+@dataclass(frozen=True)
+class LoadedFace:
+    """A face ready for the model."""
+
+    source: str
+    sha256: str
+    """Of the file's content."""
+    pixels: NDArray[np.uint8]
+    """`(S, S, 3)`."""
+    size: tuple[int, int]
+    """Width and height of the upright image, in pixels."""
+    face_found: bool | None
+    """None where nobody looked."""
+
+
+def load(
+    source: str | Quarantined,
+    size: int,
+    limits: Limits,
+    detector: FaceDetector | None = None,
+    cache: CropCache | None = None,
+) -> LoadedFace | Quarantined:
+    """Read, hash, decode, crop where a detector is given, and resize one image; never raises for a bad one.
+
+    Args:
+        source: as `expand` yields it; what is in quarantine already stays there.
+        size: pixels a side.
+        limits: larger files are put into quarantine.
+        detector: finds the face; none for images that are face crops already.
+        cache: keeps crops, if there is a detector.
+    """
+    if isinstance(source, Quarantined):
+        return source
+    try:
+        data = read_bytes(source, limits.max_bytes)
+    except Unreadable as error:
+        return Quarantined(source, None, str(error))
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        image = decode(data, limits.max_pixels)
+    except Undecodable as error:
+        return Quarantined(source, sha256, str(error))
+    height, width = image.shape[:2]
+    found = None
+    if detector is not None:
+        crop = _cropped(image, sha256, detector, cache)
+        image, found = crop.image, crop.found
+    return LoadedFace(source, sha256, resize_once(image, size), (width, height), found)
+
+
+def load_many(
+    sources: Iterable[str | Quarantined],
+    size: int,
+    limits: Limits,
+    workers: int = 2,
+    detector: FaceDetector | None = None,
+    cache: CropCache | None = None,
+) -> Iterator[LoadedFace | Quarantined]:
+    """Yield `load` of every source, in order, decoded ahead by `workers` threads."""
+    load_one = partial(load, size=size, limits=limits, detector=detector, cache=cache)
+    waiting: deque[Future[list[LoadedFace | Quarantined]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        try:
+            for chunk in _chunks(sources):
+                waiting.append(pool.submit(lambda chunk: [load_one(source) for source in chunk], chunk))
+                if len(waiting) * CHUNK >= AHEAD:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _cropped(
+    image: NDArray[np.uint8], sha256: str, detector: FaceDetector, cache: CropCache | None
+) -> Crop:
+    if cache is None:
+        return crop_face(image, detector)
+    crop = cache.get(sha256, detector)
+    if crop is None:
+        crop = crop_face(image, detector)
+        cache.put(sha256, detector, crop)
+    return crop
+
+
+def _chunks(sources: Iterable[str | Quarantined]) -> Iterator[list[str | Quarantined]]:
+    chunk: list[str | Quarantined] = []
+    for source in sources:
+        chunk.append(source)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

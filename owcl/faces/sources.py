@@ -1,0 +1,139 @@
+"""What a person names, to single images: files, folders, globs, archives."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from owcl.errors import BadInput
+from owcl.types import Quarantined
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+INSIDE = "::"
+"""Between an archive's path and the name of a member."""
+
+
+class Unreadable(Exception):
+    """The bytes of a source cannot be had; the message is the reason."""
+
+
+def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
+    """Yield the images that are meant, in a stable order.
+
+    A folder stands for the images below it, a glob for what it matches, a zip archive for the images in
+    it, as `archive.zip::member.png`. A file that is named is taken whatever its suffix.
+
+    Raises:
+        BadInput: if something named does not exist.
+    """
+    for named in map(str, inputs):
+        if os.path.lexists(named) or _inside_archive(named):
+            yield from _expand_one(named)
+        elif glob.has_magic(named) and (matches := sorted(glob.glob(named, recursive=True))):
+            for match in matches:
+                yield from _expand_one(match)
+        else:
+            raise BadInput(
+                f"{named}: there is no such file or folder, and as a glob it matches nothing. An image, a "
+                "folder, a zip archive or a pattern is expected. Check the path."
+            )
+
+
+def read_bytes(source: str, max_bytes: int) -> bytes:
+    """Return the content of a file or of an archive's member.
+
+    Raises:
+        Unreadable: if it is missing, not permitted, no plain file, encrypted, damaged or too large.
+    """
+    try:
+        if _inside_archive(source):
+            return _read_member(source, max_bytes)
+        with open(source, "rb", opener=_open_plain) as file:
+            data = file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        raise Unreadable(_reason(error)) from error
+    if len(data) > max_bytes:
+        raise Unreadable(f"larger than {max_bytes} bytes")
+    return data
+
+
+def _expand_one(path: str) -> Iterator[str | Quarantined]:
+    if os.path.isdir(path):
+        yield from _expand_folder(path)
+    elif zipfile.is_zipfile(path) if path.lower().endswith(".zip") and os.path.isfile(path) else False:
+        yield from _expand_archive(path)
+    else:
+        yield path
+
+
+def _expand_folder(folder: str) -> Iterator[str | Quarantined]:
+    """Walk down, entering every real directory once, so that a loop of links comes to an end."""
+    troubles: list[OSError] = []
+    entered: set[tuple[int, int]] = set()
+    for current, folders, files in os.walk(folder, onerror=troubles.append, followlinks=True):
+        try:
+            status = os.stat(current)
+        except OSError as error:
+            troubles.append(error)
+            folders.clear()
+            continue
+        if (status.st_dev, status.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        folders.sort()
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.join(current, name)
+            elif name.lower().endswith(".zip"):
+                yield from _expand_one(os.path.join(current, name))
+    for trouble in troubles:
+        yield Quarantined(str(trouble.filename), None, _reason(trouble))
+
+
+def _expand_archive(path: str) -> Iterator[str | Quarantined]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        yield Quarantined(path, None, f"damaged archive: {error}")
+        return
+    for name in names:
+        if name.lower().endswith(SUFFIXES) and not os.path.basename(name).startswith("."):
+            yield f"{path}{INSIDE}{name}"
+
+
+def _inside_archive(source: str) -> bool:
+    archive, separator, _ = source.partition(f".zip{INSIDE}")
+    return bool(separator) and os.path.isfile(f"{archive}.zip")
+
+
+def _read_member(source: str, max_bytes: int) -> bytes:
+    archive, _, member = source.partition(f".zip{INSIDE}")
+    try:
+        # A member's name is only looked up in the archive, so it cannot lead anywhere else.
+        with zipfile.ZipFile(f"{archive}.zip") as opened:
+            if opened.getinfo(member).file_size > max_bytes:
+                raise Unreadable(f"larger than {max_bytes} bytes")
+            with opened.open(member) as file:
+                return file.read(max_bytes)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, KeyError, EOFError) as error:
+        raise Unreadable(f"in the archive: {error}") from error
+
+
+def _open_plain(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe, and refuse what is no plain file."""
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise ValueError("a directory" if stat.S_ISDIR(mode) else "not a plain file")
+    return handle
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

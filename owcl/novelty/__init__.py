@@ -1,0 +1,1 @@
+"""Embeddings to known or novel, and novel ones to clusters and classes."""

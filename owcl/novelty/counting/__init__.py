@@ -1,0 +1,1 @@
+"""How many new classes are in the pool? One estimator a file."""

@@ -1,0 +1,78 @@
+"""Is a cluster a class? All of a few conditions, and the evidence for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
+
+STABLE = 0.6
+"""Share of resamples in which a cluster must come back."""
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """The verdict on a cluster."""
+
+    accepted: bool
+    same_as: int | None
+    """A class that the cluster is more faces of."""
+    reasons: tuple[str, ...]
+    """Why it was not accepted; empty where it was."""
+    evidence: Mapping[str, Any]
+    """Plain values, kept with the class: the answer to "why is this a class?"."""
+
+
+def judge(
+    members: NDArray[np.float32],
+    p_values: NDArray[np.float64],
+    stability: float,
+    classes: Mapping[int, NDArray[np.float32]],
+    smallest: int,
+    rng: np.random.Generator,
+) -> Promotion:
+    """Judge a cluster of the pool.
+
+    Args:
+        members: `(M, D)` embeddings.
+        p_values: `(M,)` of the members.
+        stability: share of resamples in which the cluster came back.
+        classes: `(N, D)` exemplars of the registered classes, under the same model.
+        smallest: faces that make a class.
+        rng: draws the folds of the probes.
+    """
+    verdicts = _against(members, classes, rng)
+    same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
+    reasons = []
+    if len(members) < smallest:
+        reasons.append(f"{len(members)} faces, {smallest} make a class")
+    if stability < STABLE:
+        reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
+    if same_as:
+        reasons.append(f"cannot be told from class {same_as[0]}")
+    nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
+    evidence: dict[str, Any] = {
+        "size": len(members),
+        "stability": stability,
+        "median_p_value": float(np.median(p_values)),
+        "nearest_class": nearest,
+        "auc_to_nearest_class": None if nearest is None else round(verdicts[nearest].auc, 4),
+    }
+    return Promotion(not reasons, same_as[0] if same_as else None, tuple(reasons), evidence)
+
+
+def _against(
+    members: NDArray[np.float32], classes: Mapping[int, NDArray[np.float32]], rng: np.random.Generator
+) -> dict[int, Verdict]:
+    if len(members) < SMALLEST_SIDE:
+        return {}
+    return {
+        class_id: judge_same(members, exemplars, rng)
+        for class_id, exemplars in classes.items()
+        if len(exemplars) >= SMALLEST_SIDE
+    }

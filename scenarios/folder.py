@@ -1,0 +1,162 @@
+"""The scenario `folder`: any tree of method folders, with a `stream.toml` that orders them or without."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from owcl.errors import BadInput
+from scenarios.schedule import REAL, Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
+from scenarios.truth import AnswerKey
+
+PLAN_FILE = "stream.toml"
+MANIFEST = "manifest.csv"
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+DEFAULT_IMAGE_SIZE = 64
+_KEYS = {"name", "image_size", "test_fraction", "seed", "known", "labelled_fraction", "experience"}
+_EXPERIENCE_KEYS = {"novel", "novel_per_class", "seen_per_class", "absent"}
+
+
+def load(root: Path, seed: int | None = None) -> tuple[Schedule, AnswerKey]:
+    """Read a tree `DIR/<method>/*` or `DIR/faces/<method>/*` as a stream.
+
+    Args:
+        root: may hold a `stream.toml`, and a `manifest.csv` with columns path, method, family, group.
+        seed: replaces the plan's own.
+
+    Returns:
+        What will arrive when, and the answer key.
+
+    Raises:
+        BadInput: if there are no method folders, or the plan has unknown keys or methods without a folder.
+    """
+    folders = method_folders(root)
+    rows = _manifest(root)
+    files = {method: _entries(folder, root, rows) for method, folder in folders.items()}
+    if (root / PLAN_FILE).exists():
+        plan = read_plan(root / PLAN_FILE, folders)
+        plan = plan if seed is None else replace(plan, seed=seed)
+    else:
+        counts = {method: len(entries) for method, entries in files.items()}
+        plan = sensible_plan(root.name, counts, DEFAULT_IMAGE_SIZE, seed or 0)
+    experiences, test = draw(files, plan)
+    families = {row["method"]: row["family"] for row in rows.values() if row.get("family")}
+    methods = (*plan.known, *(method for arrival in plan.arrivals for method in arrival.novel))
+    key = AnswerKey(
+        method_of={entry.path: method for method in methods for entry in files[method]},
+        methods=methods,
+        arrivals=(plan.known, *(arrival.novel for arrival in plan.arrivals)),
+        families=families,
+    )
+    known_families = {method: families[method] for method in plan.known if method in families}
+    schedule = Schedule(plan.name, plan.image_size, plan.known, known_families, experiences, test)
+    return schedule, key
+
+
+def method_folders(root: Path) -> dict[str, Path]:
+    """Return the folders of methods by name, those that hold at least one image.
+
+    Raises:
+        BadInput: if there is no such folder.
+    """
+    if not root.is_dir():
+        raise BadInput(f"{root}: there is no such folder. A folder of method folders is expected.")
+    base = root / "faces" if (root / "faces").is_dir() else root
+    folders = {
+        folder.name: folder
+        for folder in sorted(base.iterdir())
+        if folder.is_dir() and any(file.suffix.lower() in SUFFIXES for file in folder.iterdir())
+    }
+    if not folders:
+        raise BadInput(
+            f"{base}: no folder with images in it. One folder a method is expected, such as {base}/{REAL}/ "
+            f"and {base}/simswap/, with PNG or JPEG faces. Sort the faces into folders."
+        )
+    return folders
+
+
+def read_plan(path: Path, methods: Collection[str]) -> StreamPlan:
+    """Read a `stream.toml` over methods of which there are folders.
+
+    Raises:
+        BadInput: if it is no TOML, a key is unknown or missing, or a method has no folder or comes twice.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{path}: not valid TOML: {error}. Correct the line named.") from error
+    _refuse_unknown(path, "", content, _KEYS)
+    arrivals = []
+    for index, entry in enumerate(content.get("experience", []), start=1):
+        _refuse_unknown(path, f"experience {index}: ", entry, _EXPERIENCE_KEYS)
+        arrivals.append(
+            Arrival(
+                tuple(entry.get("novel", ())),
+                entry.get("novel_per_class", 0),
+                entry.get("seen_per_class", 0),
+                tuple(entry.get("absent", ())),
+            )
+        )
+    try:
+        plan = StreamPlan(
+            name=content.get("name", path.parent.name),
+            image_size=content.get("image_size", DEFAULT_IMAGE_SIZE),
+            known=tuple(content["known"]),
+            arrivals=tuple(arrivals),
+            labelled_fraction=content.get("labelled_fraction", 0.6),
+            test_fraction=content.get("test_fraction", 0.25),
+            seed=content.get("seed", 0),
+        )
+    except KeyError as error:
+        raise BadInput(f"{path}: the key {error} is missing. List the known methods under it.") from error
+    _refuse_missing(path, plan, methods)
+    return plan
+
+
+def _refuse_unknown(path: Path, where: str, entry: Mapping[str, Any], allowed: set[str]) -> None:
+    for key in entry:
+        if key not in allowed:
+            near = difflib.get_close_matches(key, allowed, 1)
+            hint = f' Did you mean "{near[0]}"?' if near else ""
+            raise BadInput(
+                f'{path}: {where}there is no key "{key}". Keys: {", ".join(sorted(allowed))}.{hint}'
+            )
+
+
+def _refuse_missing(path: Path, plan: StreamPlan, methods: Collection[str]) -> None:
+    named = [(0, method) for method in plan.known]
+    named += [(index, method) for index, arrival in enumerate(plan.arrivals, 1) for method in arrival.novel]
+    seen = set()
+    for index, method in named:
+        if method not in methods:
+            raise BadInput(
+                f'{path}: experience {index} names the method "{method}", but there is no folder of that '
+                f"name with images. Folders there: {', '.join(methods)}. Rename it or remove the entry."
+            )
+        if method in seen:
+            raise BadInput(
+                f'{path}: experience {index} names the method "{method}", which arrived before. Each method '
+                "arrives once. Remove the second entry; it comes back through seen_per_class."
+            )
+        seen.add(method)
+
+
+def _manifest(root: Path) -> dict[str, dict[str, str]]:
+    if not (root / MANIFEST).exists():
+        return {}
+    with (root / MANIFEST).open(newline="", encoding="utf-8") as file:
+        return {row["path"]: row for row in csv.DictReader(file)}
+
+
+def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:
+    entries = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES:
+            relative = path.relative_to(root).as_posix()
+            entries.append(FileEntry(path, rows.get(relative, {}).get("group") or relative))
+    return entries

@@ -1,0 +1,190 @@
+"""Experiences from a seed: which faces come when, decided by their files alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from owcl.errors import BadInput
+
+logger = logging.getLogger(__name__)
+
+REAL = "real"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One unlabelled experience."""
+
+    novel: tuple[str, ...]
+    """Methods that nobody has met before."""
+    novel_per_class: int
+    """Faces of each of them."""
+    seen_per_class: int
+    """Faces of each method met before, known or novel."""
+    absent: tuple[str, ...] = ()
+    """Methods met before that stay away this time."""
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """What a `stream.toml` says."""
+
+    name: str
+    image_size: int
+    known: tuple[str, ...]
+    arrivals: tuple[Arrival, ...]
+    labelled_fraction: float
+    """Of the training faces of a known method; the rest arrives unlabelled."""
+    test_fraction: float
+    """Of the faces of every method."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A face's file; files of one group (a photograph, a video) never fall on both sides of the test."""
+
+    path: Path
+    group: str
+
+
+@dataclass(frozen=True)
+class ScheduledExperience:
+    """Files that arrive together; `labels` are the methods' names in experience 0, none afterwards."""
+
+    index: int
+    paths: tuple[Path, ...]
+    labels: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the outside world will send, and when; it does not say what the unlabelled faces are."""
+
+    name: str
+    image_size: int
+    known: tuple[str, ...]
+    known_families: Mapping[str, str]
+    experiences: tuple[ScheduledExperience, ...]
+    test: tuple[Path, ...]
+
+
+def draw(
+    files: Mapping[str, Sequence[FileEntry]], plan: StreamPlan
+) -> tuple[tuple[ScheduledExperience, ...], tuple[Path, ...]]:
+    """Decide which file arrives when.
+
+    Args:
+        files: of every method of the plan.
+        plan: its seed decides everything that is drawn.
+
+    Returns:
+        The experiences, shuffled inside, and the test files.
+
+    Raises:
+        BadInput: if a known method is left without a labelled face, or a novel one without any.
+    """
+    rng = np.random.default_rng(plan.seed)
+    methods = [*plan.known, *(method for arrival in plan.arrivals for method in arrival.novel)]
+    training, test = {}, []
+    for method in methods:
+        training[method], held_out = _divided(files[method], plan.test_fraction, rng)
+        test += held_out
+    labelled = []
+    for method in plan.known:
+        count = round(len(training[method]) * plan.labelled_fraction)
+        taken = _take(training, method, count, "labelled experience")
+        labelled += [(path, method) for path in taken]
+    experiences = [_labelled_experience(labelled, rng)]
+    met = list(plan.known)
+    for index, arrival in enumerate(plan.arrivals, start=1):
+        paths = []
+        for method in met:
+            if method not in arrival.absent:
+                paths += _take(training, method, arrival.seen_per_class, None)
+        for method in arrival.novel:
+            paths += _take(training, method, arrival.novel_per_class, f"experience {index}")
+        met += arrival.novel
+        order = rng.permutation(len(paths))
+        experiences.append(ScheduledExperience(index, tuple(paths[row] for row in order), None))
+    return tuple(experiences), tuple(test)
+
+
+def sensible_plan(name: str, counts: Mapping[str, int], image_size: int, seed: int) -> StreamPlan:
+    """Plan a stream over methods of which nothing else is known.
+
+    Half of the methods are known, `real` always among them; the others arrive one or two at a time; where
+    there are three arrivals or more, one experience in the middle brings nothing new.
+
+    Args:
+        name: of the stream.
+        counts: faces of each method.
+        image_size: pixels a side.
+        seed: shuffles the methods.
+
+    Raises:
+        BadInput: if there are fewer than three methods.
+    """
+    if len(counts) < 3:
+        raise BadInput(
+            f"{name}: {len(counts)} methods: {', '.join(counts)}. At least three folders are expected, two "
+            "to know and one to discover. Add folders of faces."
+        )
+    rng = np.random.default_rng(seed)
+    others = sorted(set(counts) - {REAL})
+    shuffled = [others[index] for index in rng.permutation(len(others))]
+    methods = [REAL] * (REAL in counts) + shuffled
+    num_known = max(2, len(methods) // 2)
+    waiting = methods[num_known:]
+    groups: list[tuple[str, ...]] = []
+    while waiting:
+        size = min(int(rng.integers(1, 3)), len(waiting))
+        groups.append(tuple(waiting[:size]))
+        waiting = waiting[size:]
+    if len(groups) >= 3:
+        groups.insert(len(groups) // 2, ())
+    smallest = min(counts.values())
+    novel = max(1, int(smallest * 0.75 * 0.75))
+    seen = max(1, int(smallest * 0.75 * 0.25 / len(groups)))
+    arrivals = tuple(Arrival(group, novel, seen) for group in groups)
+    return StreamPlan(name, image_size, tuple(methods[:num_known]), arrivals, 0.6, 0.25, seed)
+
+
+def _divided(
+    entries: Sequence[FileEntry], fraction: float, rng: np.random.Generator
+) -> tuple[list[Path], list[Path]]:
+    """Return training and test files of a method in random order, no group on both sides."""
+    groups = sorted({entry.group for entry in entries})
+    by_group: dict[str, list[Path]] = {group: [] for group in groups}
+    for entry in entries:
+        by_group[entry.group].append(entry.path)
+    wanted = round(len(entries) * fraction)
+    test: list[Path] = []
+    training: list[Path] = []
+    for row in rng.permutation(len(groups)):
+        (test if len(test) < wanted else training).extend(by_group[groups[row]])
+    return training, test
+
+
+def _take(training: dict[str, list[Path]], method: str, count: int, needed_for: str | None) -> list[Path]:
+    taken, training[method] = training[method][:count], training[method][count:]
+    if needed_for is not None and not taken:
+        raise BadInput(
+            f'stream: no face of "{method}" is left for the {needed_for}. At least one is expected. Add faces '
+            "or lower the numbers in stream.toml."
+        )
+    if len(taken) < count:
+        logger.warning('"%s": %d faces were planned, %d are left', method, count, len(taken))
+    return taken
+
+
+def _labelled_experience(
+    labelled: list[tuple[Path, str]], rng: np.random.Generator
+) -> ScheduledExperience:
+    shuffled = [labelled[row] for row in rng.permutation(len(labelled))]
+    return ScheduledExperience(0, tuple(path for path, _ in shuffled), tuple(label for _, label in shuffled))
