@@ -45,6 +45,7 @@ class Answer:
 
     Args:
         network: frozen.
+        outputs: class ids of the network's own head, in order.
         version: under which it is stored; -1 before it is.
         head: ridge regression on the embeddings.
         handicaps: what is taken off the score of a discovered class, by class id.
@@ -56,6 +57,7 @@ class Answer:
     def __init__(
         self,
         network: Network,
+        outputs: tuple[int, ...],
         version: int,
         head: AnalyticHead,
         handicaps: dict[int, float],
@@ -64,6 +66,7 @@ class Answer:
         false_alarm_rate: float,
     ) -> None:
         self.network = network
+        self.outputs = outputs
         self.version = version
         self.head = head
         self.handicaps = handicaps
@@ -76,6 +79,7 @@ class Answer:
     def fit(
         cls,
         network: Network,
+        outputs: tuple[int, ...],
         memory: Exemplars,
         calibration: Calibration,
         labelled: frozenset[int],
@@ -89,6 +93,7 @@ class Answer:
 
         Args:
             network: frozen from now on.
+            outputs: class ids of its own head, in order.
             memory: remembered faces under registry ids.
             calibration: held-out faces under registry ids.
             labelled: ids of the classes that were labelled, not discovered.
@@ -101,7 +106,7 @@ class Answer:
         ours = np.isin(calibration.class_ids, list(labelled))
         handicaps = _handicaps(head, held_out[ours], labelled, doubt.takeover_rate)
         head.calibrate(held_out, calibration.class_ids)
-        answer = cls(network, UNKNOWN, head, handicaps, vectors, np.zeros(1), doubt.false_alarm_rate)
+        answer = cls(network, outputs, UNKNOWN, head, handicaps, vectors, np.zeros(1), doubt.false_alarm_rate)
         answer.doubts = answer._score.score(held_out)
         return answer
 
@@ -156,6 +161,7 @@ class Answer:
         arrays = {f"head.{name}": array for name, array in self.head.state().items()}
         arrays |= {"exemplars": self.exemplars, "doubts": self.doubts}
         facts = {
+            "outputs": list(self.outputs),
             "handicaps": {str(class_id): value for class_id, value in self.handicaps.items()},
             "false_alarm_rate": self.false_alarm_rate,
         }
@@ -174,7 +180,14 @@ class Answer:
         )
         handicaps = {int(class_id): float(value) for class_id, value in facts["handicaps"].items()}
         return cls(
-            network, version.id, head, handicaps, arrays["exemplars"], arrays["doubts"], facts["false_alarm_rate"]
+            network,
+            tuple(facts["outputs"]),
+            version.id,
+            head,
+            handicaps,
+            arrays["exemplars"],
+            arrays["doubts"],
+            facts["false_alarm_rate"],
         )
 
 

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from owcl.config import FILE_NAME, Configuration
 from owcl.errors import BadInput, Conflict
+from sqlalchemy import Connection
+
+from storage import classes, models
 from storage import faces as stored_faces
-from storage import models
 from storage.store import Store
 
 if TYPE_CHECKING:
@@ -107,12 +109,15 @@ class Workspace:
 
         with self.store.reading() as transaction:
             version = models.answering(transaction)
+            moves = _moves(transaction)
         if version is None:
             raise BadInput(
                 f"{self.root}: there is no trained model yet. Labelled faces of the methods that you know "
                 "come first: `owcl train FOLDER`, where FOLDER/<method>/ holds each method's faces."
             )
-        return Answer.load(self.root / version.weights, version)
+        answer = Answer.load(self.root / version.weights, version)
+        answer.follow(moves)
+        return answer
 
     def limits(self) -> Limits:
         """Return the limits of files that are read."""
@@ -170,3 +175,11 @@ class Workspace:
         for row, (_, pixels) in enumerate(present):
             images[row] = pixels.transpose(2, 0, 1)
         return np.array([face_id for face_id, _ in present], np.int64), images
+
+
+def _moves(transaction: Connection) -> dict[int, int | None]:
+    """Return the classes that live no longer, with the live class that each stands for now, if any."""
+    live = {entry.id for entry in classes.live(transaction)}
+    gone = [entry.id for entry in classes.everything(transaction) if entry.id not in live]
+    resolved = {class_id: classes.resolve(transaction, class_id) for class_id in gone}
+    return {class_id: target if target in live else None for class_id, target in resolved.items()}

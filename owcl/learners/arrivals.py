@@ -79,6 +79,7 @@ def arrival_scores(
     calibration: NDArray[np.uint8],
     plan: TrainingPlan,
     rng: np.random.Generator,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> ArrivalScores:
     """Score unlabelled faces by classifiers trained on the others (cross-fitting).
@@ -91,6 +92,7 @@ def arrival_scores(
             the unlabelled ones is exchangeable with them, so that conformal p-values of the scores hold.
         plan: steps of each classifier.
         rng: draws folds and batches.
+        device: where to compute.
         progress: told of every step.
 
     Source:
@@ -103,7 +105,7 @@ def arrival_scores(
     on_calibration = np.empty((FOLDS, len(calibration)))
     for fold in range(FOLDS):
         held_out = folds == fold
-        classifier = _trained(network, known, images[~held_out], plan, rng, progress)
+        classifier = _trained(network, known, images[~held_out], plan, rng, device, progress)
         scores[held_out] = _arrival_logit(classifier, images[held_out])
         on_calibration[fold] = _arrival_logit(classifier, calibration)
     return ArrivalScores(scores, folds, on_calibration)
@@ -115,14 +117,22 @@ def _trained(
     images: NDArray[np.uint8],
     plan: TrainingPlan,
     rng: np.random.Generator,
+    device: str,
     progress: Progress | None,
 ) -> Network:
     classifier = copy.deepcopy(network)
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    nothing = torch.zeros(1, classifier.head.in_features)
-    classifier.grow(classifier.num_classes + 1, nothing)
+    rows = classifier.head.weight.detach()
+    classifier.set_outputs(torch.cat([rows, torch.zeros_like(rows[:1])]))
     strategy = ContinualStrategy(
-        learner=ArrivalClassifier(classifier, torch_rng), plan=plan, rng=rng, replay=known, progress=progress
+        
+        learner=ArrivalClassifier(classifier, torch_rng),
+        plan=plan,
+        rng=rng,
+        replay=known,
+        device=device,
+        progress=progress,
+    
     )
     strategy.train(single_experience(FaceDataset(torch.from_numpy(images))), eval_streams=[])
     return classifier

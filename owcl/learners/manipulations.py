@@ -28,10 +28,12 @@ def manipulate(images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """
     kinds = torch.randint(NUM_KINDS, (len(images),), generator=rng)
     changed = images.float() / 255
-    for kind, mechanism in enumerate(MECHANISMS, start=1):
-        chosen = kinds == kind
-        if chosen.any():
-            changed[chosen] = mechanism(changed[chosen], rng)
+    # Rounding to bfloat16 would be a trace of its own.
+    with torch.autocast(images.device.type, enabled=False):
+        for kind, mechanism in enumerate(MECHANISMS, start=1):
+            chosen = kinds == kind
+            if chosen.any():
+                changed[chosen] = mechanism(changed[chosen], rng)
     return (changed.clamp(0, 1) * 255).round().to(torch.uint8), kinds
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -77,22 +79,38 @@ class Network(nn.Module):
         directions = [functional.normalize(part, dim=1) for part in [*parts, pooled]]
         return functional.normalize(torch.cat(directions, dim=1), dim=1), self.head(pooled)
 
-    def grow(self, num_classes: int, rows: Tensor | None = None) -> None:
-        """Widen the head to `num_classes` outputs; the old ones keep their weights.
-
-        Args:
-            num_classes: at least as many as there are.
-            rows: `(new, F)` weights of the new outputs; near zero by default.
-        """
-        old = self.head
-        self.head = nn.Linear(old.in_features, num_classes, bias=False).to(old.weight.device)
+    def set_outputs(self, rows: Tensor) -> None:
+        """Give the head the `(C, F)` weights `rows`, one row an output."""
+        self.head = nn.Linear(rows.shape[1], rows.shape[0], bias=False).to(rows.device)
         with torch.no_grad():
-            if rows is None:
-                nn.init.normal_(self.head.weight, std=SMALL_START)
-            else:
-                self.head.weight[old.out_features :] = rows
-            self.head.weight[: old.out_features] = old.weight
+            self.head.weight.copy_(rows)
 
 
 def _pooled(feature_map: Tensor) -> Tensor:
     return feature_map.mean(dim=(2, 3)).float()
+
+
+def small_rows(count: int, width: int, rng: torch.Generator) -> Tensor:
+    """Return `(count, width)` weights of new outputs, whose logits start near 0 and favour nobody."""
+    return SMALL_START * torch.randn(count, width, generator=rng)
+
+
+def with_outputs(
+    network: Network, present: Sequence[int], wanted: Sequence[int], rng: torch.Generator
+) -> Network:
+    """Return a copy of a network whose head has other outputs.
+
+    Args:
+        network: is not changed.
+        present: class ids of its outputs, in order.
+        wanted: class ids of the copy's outputs, in order; those that are present keep their weights.
+        rng: draws the weights of the others.
+    """
+    twin = copy.deepcopy(network)
+    old = network.head.weight.detach()
+    rows = small_rows(len(wanted), old.shape[1], rng).to(old.device)
+    for output, class_id in enumerate(wanted):
+        if class_id in present:
+            rows[output] = old[present.index(class_id)]
+    twin.set_outputs(rows)
+    return twin

@@ -1,0 +1,126 @@
+"""`owcl ingest`: files to faces with their first attribution, a batch a transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+
+from owcl.engine.answer import Answer
+from owcl.engine.workspace import Report, Workspace, silent
+from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.sources import expand
+from owcl.models.embed import BATCH
+from owcl.types import UNKNOWN, Embeddings, Quarantined
+from storage import attributions, embeddings, experiences, faces, quarantine
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What came in."""
+
+    experience: int
+    new: int
+    already: int
+    """Images whose content was there before."""
+    quarantined: int
+    known: int
+    unknown: int
+    seconds: float
+
+
+def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent) -> IngestResult:
+    """Take in unlabelled faces and attribute them.
+
+    Each batch is one transaction, and a content is taken in once: killed at any moment, it goes on when it
+    is run again. Faces join the open experience until `discover` closes it.
+
+    Args:
+        workspace: with a model.
+        inputs: files, folders, globs, zip archives.
+        report: told of progress.
+
+    Raises:
+        BadInput: if an input does not exist, or there is no model.
+    """
+    began = time.monotonic()
+    answer = workspace.answer()
+    experience = _open_experience(workspace)
+    settings = workspace.configuration.faces
+    detector, cache = workspace.detector()
+    results = load_many(
+        expand(inputs), settings.image_size, workspace.limits(), settings.workers, detector, cache
+    )
+    new = already = quarantined = unknown = done = 0
+    for batch in _batches(results, BATCH):
+        bad = [result for result in batch if isinstance(result, Quarantined)]
+        good = [result for result in batch if isinstance(result, LoadedFace)]
+        fresh = _fresh(workspace, good)
+        unknown += _take_in(workspace, answer, experience, fresh, bad)
+        new += len(fresh)
+        already += len(good) - len(fresh)
+        quarantined += len(bad)
+        done += len(batch)
+        report("ingesting faces", done, None)
+    with workspace.store.transaction() as transaction:
+        if faces.count(transaction, experience):
+            experiences.set_state(transaction, experience, "ingested")
+    return IngestResult(
+        experience, new, already, quarantined, new - unknown, unknown, time.monotonic() - began
+    )
+
+
+def _open_experience(workspace: Workspace) -> int:
+    with workspace.store.transaction() as transaction:
+        latest = experiences.latest(transaction)
+        assert latest is not None  # A workspace with a model has experience 0.
+        if not latest.labelled and latest.state in ("open", "ingested"):
+            return latest.index
+        experiences.begin(transaction, latest.index + 1)
+        return latest.index + 1
+
+
+def _fresh(workspace: Workspace, loaded: Sequence[LoadedFace]) -> list[LoadedFace]:
+    """Return the faces whose content is not there yet, each content once."""
+    unique = {face.sha256: face for face in reversed(loaded)}
+    with workspace.store.reading() as transaction:
+        known = faces.known_sha256(transaction, unique)
+    return [face for sha256, face in reversed(unique.items()) if sha256 not in known]
+
+
+def _take_in(
+    workspace: Workspace,
+    answer: Answer,
+    experience: int,
+    fresh: Sequence[LoadedFace],
+    bad: Sequence[Quarantined],
+) -> int:
+    """Write a batch and return how many of its faces are unknown."""
+    rows = [faces.NewFace(face.sha256, face.source, face.size, experience, face.face_found) for face in fresh]
+    size = workspace.configuration.faces.image_size
+    images = np.empty((len(fresh), 3, size, size), np.uint8)
+    for row, face in enumerate(fresh):
+        images[row] = face.pixels.transpose(2, 0, 1)
+    embedded = answer.embed(np.arange(len(fresh)), images)
+    judged = answer.attribute(embedded)
+    with workspace.store.transaction() as transaction:
+        face_ids = faces.add_many(transaction, rows)
+        embeddings.write(transaction, Embeddings(face_ids, embedded.vectors, answer.version))
+        attributions.write(transaction, _of_faces(judged, face_ids))
+        quarantine.add_many(transaction, bad, experience)
+    return int((judged.class_ids == UNKNOWN).sum())
+
+
+def _of_faces(judged: attributions.Attributions, face_ids: np.ndarray) -> attributions.Attributions:
+    return replace(judged, face_ids=face_ids)
+
+
+def _batches(
+    results: Iterable[LoadedFace | Quarantined], size: int
+) -> Iterator[list[LoadedFace | Quarantined]]:
+    iterator = iter(results)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -1,0 +1,111 @@
+"""Remembered and held-out faces, between the store and the learners."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sqlalchemy import Connection
+
+from owcl.engine.answer import Calibration
+from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars, ReplayMemory
+from storage import classes, exemplars, faces, memberships, merges
+
+_ORIGINS = {"pseudo": PSEUDO_LABELLED, "label": LABELLED, "operator": OPERATOR_LABELLED}
+_WORDS = {number: word for word, number in _ORIGINS.items()}
+LARGEST_CALIBRATION = 250
+"""Held-out faces used of each class; more would cost time at every update and hardly sharpen a rate."""
+
+
+def is_held_out(sha256: str, share: float) -> bool:
+    """Say whether a face is for calibration: decided by its content, so that it is never trained on."""
+    return int(sha256[:8], 16) < share * 16**8
+
+
+def recall(transaction: Connection) -> Exemplars:
+    """Return the remembered faces under the classes that they stand for today."""
+    rows = exemplars.read(transaction)
+    live = {entry.id for entry in classes.live(transaction)}
+    class_ids = merges.resolve_all(transaction, np.array([row.class_id for row in rows], np.int64))
+    kept = [index for index, class_id in enumerate(class_ids.tolist()) if class_id in live]
+    images = [_from_png(rows[index].png) for index in kept]
+    return Exemplars(
+        np.array([rows[index].face_id for index in kept], np.int64),
+        np.stack(images) if images else np.empty((0, 3, 1, 1), np.uint8),
+        class_ids[kept],
+        np.array([rows[index].weight for index in kept], np.float32),
+        np.array([_ORIGINS[rows[index].origin] for index in kept], np.int8),
+    )
+
+
+def remember(transaction: Connection, kept: Exemplars) -> None:
+    """Make `kept` all that is remembered."""
+    gone = {row.face_id for row in exemplars.read(transaction)} - set(kept.face_ids.tolist())
+    exemplars.remove(transaction, gone)
+    exemplars.write(
+        transaction,
+        [
+            exemplars.Exemplar(face_id, class_id, weight, _WORDS[origin], _to_png(image))  # type: ignore[arg-type]
+            for face_id, class_id, weight, origin, image in zip(
+                kept.face_ids.tolist(),
+                kept.class_ids.tolist(),
+                kept.weights.tolist(),
+                kept.origins.tolist(),
+                kept.images,
+                strict=True,
+            )
+        ],
+    )
+
+
+def bounded(per_class: int, rng: np.random.Generator, *parts: Exemplars) -> Exemplars:
+    """Return what a memory of `per_class` faces keeps of several sets of exemplars.
+
+    Faces are kept at random: the arrival classifier compares the memory with what comes in, so the memory
+    must look like what comes in, and neither like its middle nor like its fringe.
+    """
+    memory = ReplayMemory(per_class)
+    for part in parts:
+        memory.add(part, lambda candidates, count: np.sort(rng.permutation(len(candidates))[:count]))
+    assert memory.exemplars is not None
+    return memory.exemplars
+
+
+def held_out_faces(
+    transaction: Connection, share: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and classes of the calibration faces of live classes."""
+    active = memberships.active(transaction)
+    live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
+    face_ids, class_ids = active.face_ids[live], active.class_ids[live]
+    found = faces.by_ids(transaction, face_ids)
+    chosen = np.array([is_held_out(face.sha256, share) for face in found], bool)
+    kept = [
+        np.flatnonzero(chosen & (class_ids == class_id))[:LARGEST_CALIBRATION]
+        for class_id in np.unique(class_ids)
+    ]
+    rows = np.sort(np.concatenate([np.empty(0, np.int64), *kept]))
+    return face_ids[rows], class_ids[rows]
+
+
+def calibration(
+    face_ids: NDArray[np.int64],
+    class_ids: NDArray[np.int64],
+    present: NDArray[np.int64],
+    images: NDArray[np.uint8],
+) -> Calibration:
+    """Join the classes of calibration faces with those of their images that could be read."""
+    class_of = dict(zip(face_ids.tolist(), class_ids.tolist(), strict=True))
+    return Calibration(images, np.array([class_of[face_id] for face_id in present.tolist()], np.int64))
+
+
+def _to_png(image: NDArray[np.uint8]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _from_png(png: bytes) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).transpose(2, 0, 1)

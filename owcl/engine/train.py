@@ -1,0 +1,267 @@
+"""`owcl train`: labelled faces to the first model version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from owcl.engine import memory
+from owcl.engine.answer import Answer, Calibration, Doubt
+from owcl.engine.workspace import Report, Workspace, silent
+from owcl.errors import BadInput, Conflict
+from owcl.faces.load import LoadedFace, load_many
+from owcl.learners.strategy import ContinualStrategy, Progress, TrainingPlan
+from owcl.learners.supervised import Supervised
+from owcl.memory.replay import LABELLED, Exemplars
+from owcl.models.backbones import build_backbone
+from owcl.models.network import Network
+from owcl.types import Quarantined
+from scenarios.folder import method_folders
+from scenarios.streams import FaceDataset, single_experience
+from storage import classes, experiences, faces, memberships, models, quarantine
+
+SMALLEST_CLASS = 20
+"""Labelled faces without which a method cannot be learned and calibrated."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of it."""
+
+    model_version: int
+    faces: int
+    classes: dict[str, int]
+    """Faces of each class."""
+    held_out_accuracy: float
+    """On the calibration faces, in [0, 1]."""
+    quarantined: int
+
+
+def train(workspace: Workspace, folder: Path, report: Report = silent) -> TrainResult:
+    """Learn the methods of a tree `DIR/<method>/*`.
+
+    Raises:
+        BadInput: if the tree cannot be used.
+        Conflict: if the workspace has been trained already.
+    """
+    from owcl.faces.sources import expand
+
+    labelled = {
+        name: [source for source in expand([path]) if isinstance(source, str)]
+        for name, path in method_folders(folder).items()
+    }
+    return train_on(workspace, labelled, {}, report)
+
+
+def train_on(
+    workspace: Workspace,
+    labelled: Mapping[str, Sequence[str]],
+    families: Mapping[str, str],
+    report: Report = silent,
+) -> TrainResult:
+    """Learn labelled faces.
+
+    Args:
+        workspace: without a model yet.
+        labelled: sources of each method's faces.
+        families: of methods, where they are known.
+        report: told of progress.
+
+    Raises:
+        BadInput: if a method has too few readable faces, or a face is given under two methods.
+        Conflict: if the workspace has been trained already.
+    """
+    _refuse_trained(workspace)
+    loaded, bad = _load(workspace, labelled, report)
+    class_of = _register(workspace, loaded, bad, families)
+    rng = workspace.rng("train", 0)
+    everything = _exemplars(workspace, loaded, class_of)
+    held_out = np.array(
+        [
+            memory.is_held_out(face.sha256, workspace.configuration.memory.calibration_share)
+            for _, face in loaded
+        ]
+    )
+    fit, calibration_rows = everything.take(~held_out), everything.take(held_out)
+    calibration = Calibration(calibration_rows.images, calibration_rows.class_ids)
+    network = _trained(workspace, fit, rng, report)
+    kept = memory.bounded(workspace.configuration.memory.per_class, rng, fit)
+    outputs = tuple(np.unique(fit.class_ids).tolist())
+    answer = Answer.fit(network, outputs, kept, calibration, frozenset(class_of.values()), doubt(workspace))
+    accuracy = _accuracy(answer, calibration)
+    version = _store(workspace, answer, kept, accuracy)
+    sizes = {name: sum(method == name for method, _ in loaded) for name in labelled}
+    return TrainResult(version, len(loaded), sizes, accuracy, len(bad))
+
+
+def doubt(workspace: Workspace) -> Doubt:
+    """Return the rates that answers keep, as configured."""
+    settings = workspace.configuration.novelty
+    return Doubt(settings.false_alarm_rate, settings.takeover_rate)
+
+
+def step_progress(report: Report, what: str) -> Progress:
+    """Return a progress callback of a strategy that reports its steps."""
+    return lambda step, steps, _: report(what, step, steps)
+
+
+def device(workspace: Workspace) -> str:
+    """Return where to compute, as configured."""
+    chosen = workspace.configuration.training.device
+    return ("cuda" if torch.cuda.is_available() else "cpu") if chosen == "auto" else chosen
+
+
+def _refuse_trained(workspace: Workspace) -> None:
+    with workspace.store.reading() as transaction:
+        version = models.answering(transaction)
+    if version is not None:
+        raise Conflict(
+            f"{workspace.root}: the labelled faces were learned already, in model version {version.id}. A "
+            "workspace has one labelled start. Ingest what came since, or make another workspace."
+        )
+
+
+def _load(
+    workspace: Workspace, labelled: Mapping[str, Sequence[str]], report: Report
+) -> tuple[list[tuple[str, LoadedFace]], list[Quarantined]]:
+    settings = workspace.configuration.faces
+    detector, cache = workspace.detector()
+    pairs = [(method, source) for method, sources in labelled.items() for source in sources]
+    results = load_many(
+        [source for _, source in pairs],
+        settings.image_size,
+        workspace.limits(),
+        settings.workers,
+        detector,
+        cache,
+    )
+    loaded: dict[str, tuple[str, LoadedFace]] = {}
+    bad = []
+    for done, ((method, source), result) in enumerate(zip(pairs, results, strict=True), start=1):
+        report("reading labelled faces", done, len(pairs))
+        if isinstance(result, Quarantined):
+            bad.append(result)
+        elif loaded.setdefault(result.sha256, (method, result))[0] != method:
+            other, first = loaded[result.sha256]
+            raise BadInput(
+                f"{source}: the same image is given as {method} here and as {other} in {first.source}. One "
+                "method for each face is expected. Remove one of the two."
+            )
+    faces_of = [method for method, _ in loaded.values()]
+    for method in labelled:
+        if faces_of.count(method) < SMALLEST_CLASS:
+            raise BadInput(
+                f"{method}: {faces_of.count(method)} readable faces. At least {SMALLEST_CLASS} are expected to "
+                "learn a method and to calibrate on it. Add faces or leave the method out."
+            )
+    return list(loaded.values()), bad
+
+
+def _register(
+    workspace: Workspace,
+    loaded: Sequence[tuple[str, LoadedFace]],
+    bad: Sequence[Quarantined],
+    families: Mapping[str, str],
+) -> dict[str, int]:
+    """Write faces and known classes in one transaction; done once, it does nothing again."""
+    class_of: dict[str, int] = {}
+    with workspace.store.transaction() as transaction:
+        experiences.begin(transaction, 0, labelled=True)
+        present = {entry.name: entry.id for entry in classes.live(transaction)}
+        quarantine.add_many(transaction, bad, 0)
+        for method in dict.fromkeys(method for method, _ in loaded):
+            class_of[method] = present.get(method) or classes.create(
+                transaction, method, "known", families.get(method), classes.Birth(0)
+            )
+            new = [
+                faces.NewFace(face.sha256, face.source, face.size, 0, face.face_found)
+                for name, face in loaded
+                if name == method
+            ]
+            face_ids = faces.add_many(transaction, new)
+            memberships.assign(transaction, face_ids, class_of[method], memberships.Grounds("label"))
+    return class_of
+
+
+def _exemplars(
+    workspace: Workspace, loaded: Sequence[tuple[str, LoadedFace]], class_of: Mapping[str, int]
+) -> Exemplars:
+    with workspace.store.reading() as transaction:
+        ids = faces.ids_by_sha256(transaction, [face.sha256 for _, face in loaded])
+    return Exemplars(
+        np.array([ids[face.sha256] for _, face in loaded], np.int64),
+        np.stack([face.pixels.transpose(2, 0, 1) for _, face in loaded]),
+        np.array([class_of[method] for method, _ in loaded], np.int64),
+        np.ones(len(loaded), np.float32),
+        np.full(len(loaded), LABELLED, np.int8),
+    )
+
+
+def _trained(workspace: Workspace, fit: Exemplars, rng: np.random.Generator, report: Report) -> Network:
+    settings = workspace.configuration
+    class_ids = np.unique(fit.class_ids)
+    seed = int(rng.integers(2**31))
+    # Layers draw their first weights from torch's own source of randomness.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        backbone = build_backbone(settings.model.backbone, settings.model.weights or None)
+        network = Network(backbone, len(class_ids))
+        learner = Supervised(
+            network,
+            torch.Generator().manual_seed(seed),
+            batch_size=64,
+            pretext=settings.training.pretext_faces,
+        )
+    strategy = ContinualStrategy(
+        learner=learner,
+        plan=TrainingPlan(settings.training.first_steps, settings.training.learning_rate),
+        rng=rng,
+        device=device(workspace),
+        progress=step_progress(report, "learning labelled faces"),
+    )
+    labels: NDArray[np.int64] = np.searchsorted(class_ids, fit.class_ids)
+    dataset = FaceDataset(torch.from_numpy(fit.images), labels, fit.face_ids)
+    strategy.train(single_experience(dataset), eval_streams=[])
+    return network.cpu()
+
+
+def _accuracy(answer: Answer, calibration: Calibration) -> float:
+    embeddings = answer.embed(np.arange(len(calibration.images)), calibration.images)
+    best = answer.class_ids[answer.scores(embeddings.vectors).argmax(axis=1)]
+    return float((best == calibration.class_ids).mean())
+
+
+def _store(workspace: Workspace, answer: Answer, kept: Exemplars, accuracy: float) -> int:
+    return store_answer(workspace, answer, kept, None, {"held_out_accuracy": accuracy}, 0)
+
+
+def store_answer(
+    workspace: Workspace,
+    answer: Answer,
+    kept: Exemplars,
+    parent: int | None,
+    gate: Mapping[str, object],
+    experience: int,
+) -> int:
+    """Write an accepted model version: first its files, then in one transaction all that refers to them."""
+    weights = f"models/experience-{experience:04d}.safetensors"
+    description = {"backbone": workspace.configuration.model.backbone, "class_ids": answer.class_ids.tolist()}
+    answer.save(workspace.root / weights, description)
+    with workspace.store.transaction() as transaction:
+        version = models.add(
+            transaction,
+            weights,
+            workspace.configuration.model_dump(),
+            tuple(answer.class_ids.tolist()),
+            parent,
+        )
+        models.accept(transaction, version, gate)
+        memory.remember(transaction, kept)
+        experiences.set_state(transaction, experience, "updated")
+    answer.version = version
+    return version

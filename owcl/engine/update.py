@@ -1,0 +1,257 @@
+"""`owcl update`: one continual step, from promoted classes to a model version that passes the gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.engine import memory
+from owcl.engine.answer import Answer, Calibration
+from owcl.engine.train import device, doubt, step_progress, store_answer
+from owcl.engine.workspace import Report, Workspace, silent
+from owcl.errors import BadInput
+from owcl.learners.base import UNLABELLED
+from owcl.learners.cpl import CPL
+from owcl.learners.kmeans import semi_supervised_kmeans
+from owcl.learners.strategy import ContinualStrategy, TrainingPlan
+from owcl.learners.supervised import Supervised
+from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
+from owcl.models.embed import embed
+from owcl.models.network import Network, with_outputs
+from scenarios.streams import FaceDataset, single_experience
+from storage import attributions, classes, embeddings, experiences, faces, memberships
+
+LARGEST_FALL = 0.01
+"""Accuracy on held-out labelled faces that a new model version may lose."""
+SMALLEST_KEPT = 0.9
+"""Share of its exemplars that every class must keep."""
+ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """What came of it."""
+
+    experience: int
+    model_version: int
+    changed: bool
+    """Whether there was anything to learn."""
+    accepted: bool
+    """Whether the adapted network passed the gate; otherwise the old one answers, with the new classes."""
+    gate: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Faces:
+    """The faces of one update."""
+
+    memory: Exemplars
+    members: Exemplars
+    """Faces of classes that the model has not learned, without those held out."""
+    unlabelled: NDArray[np.uint8]
+    calibration: Calibration
+    labelled_classes: frozenset[int]
+
+
+def update(workspace: Workspace, report: Report = silent) -> UpdateResult:
+    """Learn what was discovered, without forgetting what was known.
+
+    Raises:
+        BadInput: if there is no model, or no discovery to learn from.
+    """
+    answer = workspace.answer()
+    experience = _ready_experience(workspace)
+    material = _gather(workspace, experience)
+    if not len(material.members):
+        _reattribute(workspace, answer, experience)
+        with workspace.store.transaction() as transaction:
+            experiences.set_state(transaction, experience, "updated")
+        return UpdateResult(experience, answer.version, False, True, {})
+    rng = workspace.rng("update", experience)
+    kept = memory.bounded(
+        workspace.configuration.memory.per_class, rng, material.memory, material.members
+    )
+    outputs = tuple(np.unique(kept.class_ids).tolist())
+    network = _adapted(workspace, answer, outputs, material, rng, report)
+    report("checking the new version", 0, None)
+    adapted = Answer.fit(
+        network, outputs, kept, material.calibration, material.labelled_classes, doubt(workspace)
+    )
+    gate = _gate(answer, adapted, kept, material)
+    accepted = bool(gate["passed"])
+    if not accepted:
+        adapted = Answer.fit(
+            answer.network, answer.outputs, kept, material.calibration, material.labelled_classes, doubt(workspace)
+        )
+    version = store_answer(workspace, adapted, kept, answer.version, gate, experience)
+    _reattribute(workspace, workspace.answer(), experience)
+    return UpdateResult(experience, version, True, accepted, gate)
+
+
+def _ready_experience(workspace: Workspace) -> int:
+    with workspace.store.reading() as transaction:
+        latest = experiences.latest(transaction)
+    if latest is None or latest.labelled or latest.state not in ("discovered", "updated"):
+        raise BadInput(
+            f"{workspace.root}: there is no discovery to learn from. Faces that were ingested and looked "
+            "through are expected. Run `owcl ingest` and `owcl discover` first."
+        )
+    return latest.index
+
+
+def _gather(workspace: Workspace, experience: int) -> _Faces:
+    share = workspace.configuration.memory.calibration_share
+    with workspace.store.reading() as transaction:
+        remembered = memory.recall(transaction)
+        member_ids, member_classes, weights, origins = _unlearned(transaction, remembered, share)
+        loose = np.setdiff1d(
+            faces.in_experience(transaction, experience), memberships.active(transaction).face_ids
+        )
+        held_out, held_out_classes = memory.held_out_faces(transaction, share)
+        labelled = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
+    present, images = workspace.pixels(member_ids)
+    rows = np.searchsorted(member_ids, present)
+    members = Exemplars(present, images, member_classes[rows], weights[rows], origins[rows])
+    present, images = workspace.pixels(held_out)
+    calibration = memory.calibration(held_out, held_out_classes, present, images)
+    return _Faces(remembered, members, workspace.pixels(loose)[1], calibration, frozenset(labelled))
+
+
+def _unlearned(
+    transaction: Connection, remembered: Exemplars, share: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]:
+    """Return ids, classes, weights and origins of members that are not remembered under their class."""
+    active = memberships.active(transaction)
+    learned = dict(zip(remembered.face_ids.tolist(), remembered.class_ids.tolist(), strict=True))
+    known = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
+    live = {entry.id for entry in classes.live(transaction)}
+    full = {
+        class_id
+        for class_id in live
+        if class_id in known or (remembered.class_ids == class_id).any()
+    }
+    found = faces.by_ids(transaction, active.face_ids)
+    rows = [
+        row
+        for row, (face, class_id, origin) in enumerate(
+            zip(found, active.class_ids.tolist(), active.origins, strict=True)
+        )
+        if class_id in live
+        and not memory.is_held_out(face.sha256, share)
+        and (origin == "operator" or class_id not in full)
+        and learned.get(face.id) != class_id
+    ]
+    return (
+        active.face_ids[rows],
+        active.class_ids[rows],
+        active.weights[rows].astype(np.float32),
+        np.array([ORIGINS.get(active.origins[row], PSEUDO_LABELLED) for row in rows], np.int8),
+    )
+
+
+def _adapted(
+    workspace: Workspace,
+    answer: Answer,
+    outputs: tuple[int, ...],
+    material: _Faces,
+    rng: np.random.Generator,
+    report: Report,
+) -> Network:
+    """Return a copy of the answering network after CPL and refinement by semi-supervised k-means."""
+    settings = workspace.configuration.training
+    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    network = with_outputs(answer.network, answer.outputs, outputs, torch_rng)
+    images = np.concatenate([material.memory.images, material.members.images, material.unlabelled])
+    labels = np.full(len(images), UNLABELLED, np.int64)
+    given = np.concatenate([material.memory.class_ids, material.members.class_ids])
+    labels[: len(given)] = np.searchsorted(outputs, given)
+    if not len(material.unlabelled):
+        # Every face of the experience found its class; the members, seen without it, play its part.
+        images = np.concatenate([images, material.members.images])
+        labels = np.concatenate([labels, np.full(len(material.members), UNLABELLED, np.int64)])
+    learner = CPL(network, torch_rng, teacher=answer.network)
+    plan = TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
+    _run(workspace, learner, plan, rng, images, labels, report, "learning with CPL")
+    if settings.refine_steps:
+        labels = _pseudo_labels(network, images, labels, rng)
+        refiner = Supervised(network, torch_rng)
+        plan = TrainingPlan(settings.refine_steps, settings.learning_rate / 10)
+        _run(workspace, refiner, plan, rng, images, labels, report, "refining")
+    return network
+
+
+def _run(
+    workspace: Workspace,
+    learner: CPL | Supervised,
+    plan: TrainingPlan,
+    rng: np.random.Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    report: Report,
+    what: str,
+) -> None:
+    strategy = ContinualStrategy(
+        learner=learner, plan=plan, rng=rng, device=device(workspace), progress=step_progress(report, what)
+    )
+    dataset = FaceDataset(torch.from_numpy(images), labels)
+    strategy.train(single_experience(dataset), eval_streams=[])
+    learner.cpu()
+
+
+def _pseudo_labels(
+    network: Network, images: NDArray[np.uint8], labels: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Label those unlabelled faces on which semi-supervised k-means and the head agree."""
+    vectors, logits = embed(network, images)
+    partition = semi_supervised_kmeans(vectors, labels, network.num_classes, rng)
+    agreed = partition.assignments == logits.argmax(axis=1)
+    return np.where((labels == UNLABELLED) & agreed, partition.assignments, labels)
+
+
+def _gate(old: Answer, new: Answer, kept: Exemplars, material: _Faces) -> dict[str, Any]:
+    """Say whether a new version may answer, and on what evidence.
+
+    Source:
+        The gate of the continual setting: known accuracy, and every class keeps its exemplars.
+    """
+    ours = np.isin(material.calibration.class_ids, list(material.labelled_classes))
+    images, truth = material.calibration.images[ours], material.calibration.class_ids[ours]
+    before, after = (float((_best(answer, images) == truth).mean()) for answer in (old, new))
+    best = _best(new, kept.images)
+    share_kept = {
+        str(class_id): round(float((best[kept.class_ids == class_id] == class_id).mean()), 4)
+        for class_id in np.unique(kept.class_ids).tolist()
+        if class_id in old.class_ids
+    }
+    passed = after >= before - LARGEST_FALL and min(share_kept.values(), default=1.0) >= SMALLEST_KEPT
+    return {
+        "passed": passed,
+        "acc_known_before": before,
+        "acc_known_after": after,
+        "exemplars_kept": share_kept,
+    }
+
+
+def _best(answer: Answer, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    vectors, _ = embed(answer.network, images)
+    best: NDArray[np.int64] = answer.class_ids[answer.scores(vectors).argmax(axis=1)]
+    return best
+
+
+def _reattribute(workspace: Workspace, answer: Answer, experience: int) -> None:
+    """Attribute the faces of the experience anew; first sight stays in the history."""
+    with workspace.store.reading() as transaction:
+        face_ids = faces.in_experience(transaction, experience)
+        missing = np.intersect1d(face_ids, embeddings.missing(transaction, answer.version, experience))
+    if not len(missing):
+        return
+    present, images = workspace.pixels(missing)
+    embedded = answer.embed(present, images)
+    with workspace.store.transaction() as transaction:
+        embeddings.write(transaction, embedded)
+        attributions.write(transaction, answer.attribute(embedded))

@@ -1,0 +1,1 @@
+"""The same forgeries, made of a folder of real face photographs."""

@@ -1,0 +1,1 @@
+"""The embedded scenario: procedurally rendered faces, and forgeries of them."""
