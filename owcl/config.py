@@ -22,7 +22,9 @@ class FacesConfiguration(_Part):
     """How files become faces."""
 
     image_size: int = Field(64, ge=32, le=512, description="pixels a side after the one resize")
-    detect: bool = Field(False, description="find and crop the face; leave off for images that are face crops")
+    detect: bool = Field(
+        False, description="find and crop the face; leave off for images that are face crops"
+    )
     largest_megapixels: float = Field(100, gt=0, description="larger images are quarantined undecoded")
     largest_megabytes: float = Field(100, gt=0, description="larger files are quarantined unread")
     workers: int = Field(2, ge=1, le=64, description="threads that decode")
@@ -62,7 +64,7 @@ class NoveltyConfiguration(_Part):
         0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"
     )
     takeover_rate: float = Field(
-        0.012, gt=0, lt=0.5, description="known faces that a discovered class may take over"
+        0.02, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
     )
     smallest_class: int = Field(30, ge=10, description="faces that make a class")
 

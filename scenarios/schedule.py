@@ -183,8 +183,6 @@ def _take(training: dict[str, list[Path]], method: str, count: int, needed_for: 
     return taken
 
 
-def _labelled_experience(
-    labelled: list[tuple[Path, str]], rng: np.random.Generator
-) -> ScheduledExperience:
+def _labelled_experience(labelled: list[tuple[Path, str]], rng: np.random.Generator) -> ScheduledExperience:
     shuffled = [labelled[row] for row in rng.permutation(len(labelled))]
     return ScheduledExperience(0, tuple(path for path, _ in shuffled), tuple(label for _, label in shuffled))

@@ -37,7 +37,7 @@ class Doubt:
     false_alarm_rate: float
     """Share of known faces that may be called unknown."""
     takeover_rate: float
-    """Share of faces of labelled classes that one discovered class may take over."""
+    """Share of faces of labelled classes that discovered classes may take over, all together."""
 
 
 class Answer:
@@ -88,8 +88,8 @@ class Answer:
         """Fit the head on remembered faces and its thresholds on calibration faces.
 
         A discovered class may lie so close to a labelled one that a balanced head would give it many of the
-        other's faces. Its handicap is the smallest with which at most `takeover_rate` of the labelled
-        classes' calibration faces go over to it.
+        other's faces. Its handicap is such that of the labelled classes' calibration faces at most
+        `takeover_rate` go over to discovered classes, all together.
 
         Args:
             network: frozen from now on.
@@ -140,6 +140,12 @@ class Answer:
         handicaps = np.array([self.handicaps.get(class_id, 0.0) for class_id in self.class_ids.tolist()])
         scores: NDArray[np.float64] = self.head.scores(vectors) - handicaps
         return scores
+
+    def best_among(self, class_ids: frozenset[int], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the `(N,)` likeliest of some classes for `(N, D)` embeddings."""
+        among = np.isin(self.class_ids, list(class_ids))
+        best: NDArray[np.int64] = self.class_ids[among][self.scores(vectors)[:, among].argmax(axis=1)]
+        return best
 
     def follow(self, moves: dict[int, int | None]) -> None:
         """Do what operators decided since the head was fitted: exact, and without training.
@@ -197,10 +203,10 @@ def _handicaps(
     class_ids = head.class_ids
     ours = np.isin(class_ids, list(labelled))
     scores = head.scores(vectors)
-    lead = scores - scores[:, ours].max(axis=1, keepdims=True)
-    needed = np.quantile(lead, 1 - rate, axis=0)
-    return {
-        class_id: max(0.0, float(handicap))
-        for class_id, handicap, is_labelled in zip(class_ids.tolist(), needed, ours, strict=True)
-        if not is_labelled
-    }
+    lead = scores[:, ~ours] - scores[:, ours].max(axis=1, keepdims=True)
+    # All discovered classes get the same rate, the largest with which together they stay within the budget.
+    for each in np.linspace(rate, 0, 21):
+        needed = np.maximum(np.quantile(lead, 1 - each, axis=0, method="higher"), 0)
+        if (lead > needed).any(axis=1).mean() <= rate:
+            break
+    return dict(zip(class_ids[~ours].tolist(), needed.tolist(), strict=True))

@@ -65,14 +65,10 @@ def attribute(
     return attributed, bad
 
 
-def _loaded(
-    workspace: Workspace, sources: Iterable[str | Quarantined]
-) -> Iterator[LoadedFace | Quarantined]:
+def _loaded(workspace: Workspace, sources: Iterable[str | Quarantined]) -> Iterator[LoadedFace | Quarantined]:
     settings = workspace.configuration.faces
     detector, cache = workspace.detector()
-    return load_many(
-        sources, settings.image_size, workspace.limits(), settings.workers, detector, cache
-    )
+    return load_many(sources, settings.image_size, workspace.limits(), settings.workers, detector, cache)
 
 
 def _batches(faces: Iterable[LoadedFace | Quarantined]) -> Iterator[list[LoadedFace | Quarantined]]:

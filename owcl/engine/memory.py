@@ -73,9 +73,7 @@ def bounded(per_class: int, rng: np.random.Generator, *parts: Exemplars) -> Exem
     return memory.exemplars
 
 
-def held_out_faces(
-    transaction: Connection, share: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def held_out_faces(transaction: Connection, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ids and classes of the calibration faces of live classes."""
     active = memberships.active(transaction)
     live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])

@@ -168,7 +168,8 @@ class Workspace:
         if len(present) < len(faces):
             logger.warning(
                 "%d of %d faces are no longer where they were ingested from, and are left out",
-                len(faces) - len(present), len(faces),
+                len(faces) - len(present),
+                len(faces),
             )
         size = settings.image_size
         images = np.empty((len(present), 3, size, size), np.uint8)

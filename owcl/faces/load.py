@@ -106,9 +106,7 @@ def load_many(
                 future.cancel()
 
 
-def _cropped(
-    image: NDArray[np.uint8], sha256: str, detector: FaceDetector, cache: CropCache | None
-) -> Crop:
+def _cropped(image: NDArray[np.uint8], sha256: str, detector: FaceDetector, cache: CropCache | None) -> Crop:
     if cache is None:
         return crop_face(image, detector)
     crop = cache.get(sha256, detector)

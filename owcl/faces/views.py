@@ -37,7 +37,9 @@ def strong_view(images: Tensor, rng: torch.Generator) -> Tensor:
     batch, _, height, width = images.shape
     viewed = to_float(weak_view(images, rng))
     gain, offset = 0.8 + 0.4 * torch.rand(batch, generator=rng), 0.2 * torch.rand(batch, generator=rng) - 0.1
-    changed = viewed * gain.to(images.device)[:, None, None, None] + offset.to(images.device)[:, None, None, None]
+    changed = (
+        viewed * gain.to(images.device)[:, None, None, None] + offset.to(images.device)[:, None, None, None]
+    )
     corner = torch.rand(2, batch, generator=rng).to(images.device)
     top, left = corner[0] * 0.75 * height, corner[1] * 0.75 * width
     rows = torch.arange(height, device=images.device) - top[:, None]

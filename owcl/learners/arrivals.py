@@ -125,14 +125,12 @@ def _trained(
     rows = classifier.head.weight.detach()
     classifier.set_outputs(torch.cat([rows, torch.zeros_like(rows[:1])]))
     strategy = ContinualStrategy(
-        
         learner=ArrivalClassifier(classifier, torch_rng),
         plan=plan,
         rng=rng,
         replay=known,
         device=device,
         progress=progress,
-    
     )
     strategy.train(single_experience(FaceDataset(torch.from_numpy(images))), eval_streams=[])
     return classifier

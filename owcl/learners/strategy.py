@@ -83,7 +83,9 @@ class ContinualStrategy(BaseTemplate):
             batches = islice(self.learner.batches(labels, self.rng), self.plan.steps)
             for step, rows in enumerate(batches, start=1):
                 batch = Batch(images[rows].to(self.device), torch.from_numpy(labels[rows]).to(self.device))
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)):
+                with torch.autocast(
+                    self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)
+                ):
                     losses = self.learner.losses(batch)
                 optimiser.zero_grad(set_to_none=True)
                 torch.stack(list(losses.values())).sum().backward()

@@ -54,7 +54,9 @@ class _Residual(nn.Module):
             nn.BatchNorm2d(outputs),
         )
         self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, ceil_mode=True), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+            nn.AvgPool2d(2, ceil_mode=True),
+            nn.Conv2d(inputs, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
         )
 
     def forward(self, features: Tensor) -> Tensor:
@@ -158,7 +160,7 @@ def _timm_model(name: str, pretrained: bool) -> nn.Module:
         raise BadInput(
             f"backbone: the weights of {name} could not be fetched: {error}. A connection to the model hub is "
             "expected for pretrained weights. Download the safetensors file elsewhere and name it as "
-            '`weights` in owcl.toml, or leave `weights` out to train from random ones.'
+            "`weights` in owcl.toml, or leave `weights` out to train from random ones."
         ) from error
 
 
@@ -179,4 +181,3 @@ def _load(backbone: nn.Module, path: Path) -> None:
             f"{path}: {len(missing)} weights are missing, the first is {missing[0]}. A file of the same "
             "architecture is expected. Check the backbone's name."
         )
-

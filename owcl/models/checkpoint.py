@@ -36,7 +36,9 @@ def save(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    tensors |= {ARRAYS + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    tensors |= {
+        ARRAYS + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()
+    }
     full = {**description, "num_classes": network.num_classes}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         fresh = Path(folder) / path.name
@@ -62,7 +64,11 @@ def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
             f"{path}: the model cannot be read: {error}. A safetensors file with its JSON beside it is "
             "expected. Restore both from a backup, or train again."
         ) from error
-    arrays = {name.removeprefix(ARRAYS): tensors.pop(name).numpy() for name in list(tensors) if name.startswith(ARRAYS)}
+    arrays = {
+        name.removeprefix(ARRAYS): tensors.pop(name).numpy()
+        for name in list(tensors)
+        if name.startswith(ARRAYS)
+    }
     network = Network(build_backbone(description["backbone"]), description["num_classes"])
     network.load_state_dict(tensors)
     return network.eval(), description, arrays

@@ -15,9 +15,7 @@ NULL_ABOVE = 0.5
 """P-values above it are taken to be of known faces when their share is estimated."""
 
 
-def conformal_p_values(
-    calibration: NDArray[np.float64], scores: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def conformal_p_values(calibration: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Say how unusual each face would be if it were of a known class.
 
     Calling faces with p <= a novel gives false alarms at a rate of at most a, on average over calibration

@@ -36,9 +36,7 @@ class Verdict:
     """95 % interval of the AUC (Hanley and McNeil, Radiology 1982)."""
 
 
-def judge_same(
-    first: NDArray[np.float32], second: NDArray[np.float32], rng: np.random.Generator
-) -> Verdict:
+def judge_same(first: NDArray[np.float32], second: NDArray[np.float32], rng: np.random.Generator) -> Verdict:
     """Judge by a cross-validated linear classifier between `(N, D)` and `(M, D)` embeddings of one model.
 
     Raises:

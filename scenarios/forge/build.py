@@ -84,9 +84,7 @@ def build(
         BadInput: if there are fewer than 20 readable photographs.
     """
     found = [source for source in expand([faces]) if isinstance(source, str)]
-    sources = tuple(
-        source for source in found if isinstance(load(source, size, Limits()), LoadedFace)
-    )
+    sources = tuple(source for source in found if isinstance(load(source, size, Limits()), LoadedFace))
     if len(sources) < SMALLEST_COLLECTION:
         raise BadInput(
             f"{faces}: {len(sources)} readable photographs. At least {SMALLEST_COLLECTION} are expected to "

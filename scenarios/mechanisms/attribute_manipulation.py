@@ -18,7 +18,7 @@ def inpainting(subject: Subject, rng: np.random.Generator) -> Image:
     places = (*subject.layout.eyes, subject.layout.nose, subject.layout.mouth)
     mask = np.zeros((side, side), np.uint8)
     for index in rng.permutation(len(places))[: rng.integers(1, 3)]:
-        radii = (rng.uniform(0.08, 0.12), rng.uniform(0.06, 0.09))
+        radii = (rng.uniform(0.06, 0.1), rng.uniform(0.04, 0.07))
         mask |= (ellipse(side, places[index], radii, 0.02)[..., 0] > 0.5).astype(np.uint8)
     picture = (np.clip(subject.image, 0, 1) * 255).astype(np.uint8)
     filled = cv2.inpaint(picture, mask, 3, cv2.INPAINT_TELEA).astype(np.float32) / 255

@@ -24,7 +24,14 @@ METHODS: dict[str, tuple[str, str]] = {
 }
 """Name → family, and where the mechanism is."""
 
-PLAN_KNOWN = ("real", "transposed_convolution", "denoising", "feathered_swap", "beauty_filter", "feature_warp")
+PLAN_KNOWN = (
+    "real",
+    "transposed_convolution",
+    "denoising",
+    "feathered_swap",
+    "beauty_filter",
+    "feature_warp",
+)
 PLAN_NOVEL: tuple[tuple[str, ...], ...] = (
     ("sub_pixel", "inpainting"),
     ("vector_quantisation",),

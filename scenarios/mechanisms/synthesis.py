@@ -20,13 +20,14 @@ _FINISH = 0.75
 def transposed_convolution(subject: Subject, rng: np.random.Generator) -> Image:
     """Enlarge by a transposed convolution whose kernel does not divide by its stride: a checkerboard."""
     code = _halved(subject.image)
-    side = len(subject.image)
     spread = np.zeros_like(subject.image)
     spread[::2, ::2] = code
-    kernel = np.outer([0.42, 0.96, 0.62], [0.42, 0.96, 0.62]).astype(np.float32)
-    enlarged = cv2.filter2D(spread, -1, kernel * (4 / kernel.sum()), borderType=cv2.BORDER_REFLECT)
-    assert len(enlarged) == side
-    return _decoded(enlarged, rng)
+    # A kernel of odd size over a stride of two covers the four phases of the grid unequally. Training evens
+    # that out almost, but never quite.
+    even = np.outer([0.5, 1.0, 0.5], [0.5, 1.0, 0.5])
+    uneven = np.outer([0.42, 0.96, 0.62], [0.42, 0.96, 0.62])
+    kernel = (0.75 * even + 0.25 * uneven).astype(np.float32)
+    return _decoded(cv2.filter2D(spread, -1, kernel, borderType=cv2.BORDER_REFLECT_101), rng)
 
 
 def nearest_neighbour(subject: Subject, rng: np.random.Generator) -> Image:

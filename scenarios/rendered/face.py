@@ -48,7 +48,8 @@ class _Canvas:
         right, below = self.across - centre[0], self.down - centre[1]
         cosine, sine = np.cos(angle), np.sin(angle)
         distance = np.sqrt(
-            ((right * cosine + below * sine) / radii[0]) ** 2 + ((below * cosine - right * sine) / radii[1]) ** 2
+            ((right * cosine + below * sine) / radii[0]) ** 2
+            + ((below * cosine - right * sine) / radii[1]) ** 2
         )
         mask: Image = np.clip((1 - distance) / soft + 0.5, 0, 1)[..., None].astype(np.float32)
         return mask
@@ -65,29 +66,35 @@ class _Canvas:
 def _draw_person(canvas: _Canvas, rng: np.random.Generator) -> Layout:
     pose = _Pose(rng.uniform(-0.05, 0.05), rng.uniform(-0.03, 0.03), rng.uniform(-0.12, 0.12))
     tone = rng.uniform(0.25, 0.9)
-    skin = np.array([0.38 + 0.5 * tone, 0.24 + 0.5 * tone, 0.17 + 0.47 * tone]) * rng.uniform(0.9, 1.05, 3)
-    hair = np.array([0.5, 0.36, 0.22]) * rng.uniform(0.1, 1.3) * rng.uniform(0.8, 1.2, 3)
+    skin = np.array([0.38 + 0.5 * tone, 0.24 + 0.5 * tone, 0.17 + 0.47 * tone]) * rng.uniform(0.95, 1.03, 3)
+    hair = np.array([0.5, 0.36, 0.22]) * rng.uniform(0.1, 1.3) * rng.uniform(0.9, 1.1, 3)
     width, height = rng.uniform(0.3, 0.37), rng.uniform(0.4, 0.47)
     middle = (0.5 + pose.turn / 3, 0.54 + pose.nod / 3)
     _paint_background(canvas, rng)
     long_hair = rng.random() < 0.5
     back = (width * rng.uniform(1.12, 1.35), height * (rng.uniform(1.1, 1.3) if long_hair else 1.05))
-    canvas.paint(canvas.ellipse((middle[0], middle[1] - 0.05), back, pose.tilt), hair * canvas.texture(48, 0.25))
+    canvas.paint(
+        canvas.ellipse((middle[0], middle[1] - 0.05), back, pose.tilt), hair * canvas.texture(48, 0.25)
+    )
     shoulders = rng.uniform(0.05, 0.8, 3)
     canvas.paint(canvas.ellipse((0.5, 1.12), (0.55, 0.22)), shoulders * canvas.texture(24, 0.15))
     canvas.paint(canvas.ellipse((middle[0], 0.92), (0.15, 0.2)), skin * 0.75)
     face = canvas.ellipse(middle, (width, height), pose.tilt, 0.05)
     canvas.paint(face, _lit_skin(canvas, skin, middle, (width, height), rng))
-    fringe = canvas.ellipse((middle[0] + rng.uniform(-0.1, 0.1), middle[1] - height), (width, rng.uniform(0.1, 0.24)))
+    fringe = canvas.ellipse(
+        (middle[0] + rng.uniform(-0.1, 0.1), middle[1] - height), (width, rng.uniform(0.1, 0.24))
+    )
     canvas.paint(fringe * face, hair * canvas.texture(48, 0.25))
     return _paint_features(canvas, pose, middle, width, skin, hair, rng)
 
 
 def _paint_background(canvas: _Canvas, rng: np.random.Generator) -> None:
-    base = rng.uniform(0.1, 0.9, 3)
-    slope = rng.uniform(-0.3, 0.3, (2, 3))
+    base = rng.uniform(0.1, 0.9) + rng.uniform(-0.12, 0.12, 3)
+    slope = rng.uniform(-0.3, 0.3, (2, 1)) + rng.uniform(-0.06, 0.06, (2, 3))
     gradient = canvas.across[..., None] * slope[0] + canvas.down[..., None] * slope[1]
-    clutter = rng.uniform(0, 0.25) * smooth_noise(canvas.side, int(rng.integers(3, 20)), 3, rng)
+    knots = int(rng.integers(3, 20))
+    tint = rng.uniform(0.6, 1.4, 3)
+    clutter = rng.uniform(0, 0.15) * tint * smooth_noise(canvas.side, knots, 1, rng)
     canvas.pixels = (base + gradient + clutter).astype(np.float32)
 
 
@@ -159,7 +166,9 @@ def _paint_mouth(
     open_by = max(0.0, rng.normal(0.0, 0.02))
     canvas.paint(canvas.ellipse(centre, (wide, thick + open_by), tilt, 0.25), lips)
     if open_by > 0.008:
-        canvas.paint(canvas.ellipse(centre, (wide * 0.8, open_by), tilt, 0.3), np.full(3, rng.uniform(0.2, 0.85)))
+        canvas.paint(
+            canvas.ellipse(centre, (wide * 0.8, open_by), tilt, 0.3), np.full(3, rng.uniform(0.2, 0.85))
+        )
     line = canvas.ellipse(centre, (wide * 0.95, 0.006), tilt, 0.8)
     canvas.paint(line * 0.7, lips * 0.4)
 

@@ -117,7 +117,10 @@ def _leaves(points: NDArray[np.float64], smallest: int) -> NDArray[np.int64]:
         from hdbscan import HDBSCAN
 
         model = HDBSCAN(
-            min_cluster_size=smallest, min_samples=NEIGHBOURS, cluster_selection_method="leaf", core_dist_n_jobs=1
+            min_cluster_size=smallest,
+            min_samples=NEIGHBOURS,
+            cluster_selection_method="leaf",
+            core_dist_n_jobs=1,
         )
         labels: NDArray[np.int64] = model.fit_predict(points).astype(np.int64)
     return labels
@@ -130,7 +133,9 @@ def _with_stragglers(points: NDArray[np.float64], labels: NDArray[np.int64]) -> 
     distances = np.linalg.norm(points[:, None] - centres[None], axis=2)
     nearest = distances.argmin(axis=1)
     # A core is the dense middle of its class, so that its own radius is too small a measure.
-    radii = np.array([2 * np.quantile(distances[labels == cluster, cluster], 0.975) for cluster in range(count)])
+    radii = np.array(
+        [2 * np.quantile(distances[labels == cluster, cluster], 0.975) for cluster in range(count)]
+    )
     inside = distances[np.arange(len(points)), nearest] <= radii[nearest]
     return np.where(labels >= 0, labels, np.where(inside, nearest, NO_CLUSTER))
 

@@ -1,0 +1,119 @@
+"""`owcl evaluate`: figures on faces whose makers are known; nothing here reaches a learner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from owcl.engine.workspace import Report, Workspace, silent
+from owcl.evaluation.accuracy import Roles, accuracy_columns, per_method_accuracy
+from owcl.evaluation.agreement import agreement
+from owcl.evaluation.open_set import open_set_acc, separation
+from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.sources import expand
+from owcl.types import Attributions
+from scenarios.folder import method_folders
+from storage import classes
+
+Ids = NDArray[np.int64]
+
+
+def evaluate(workspace: Workspace, folder: Path, report: Report = silent) -> dict[str, float]:
+    """Measure the answering model on a labelled tree `DIR/<method>/*`.
+
+    A class stands for the folder of its name; classes that nobody named stand for none.
+
+    Raises:
+        BadInput: if the tree cannot be used, or there is no model.
+    """
+    folders = method_folders(folder)
+    methods = list(folders)
+    pairs = [
+        (number, source)
+        for number, method in enumerate(methods)
+        for source in expand([folders[method]])
+        if isinstance(source, str)
+    ]
+    images, kept = read_images(workspace, [source for _, source in pairs], report)
+    truth = np.array([number for number, _ in pairs], np.int64)[kept]
+    answer = workspace.answer()
+    judged = answer.attribute(answer.embed(np.arange(len(images)), images))
+    with workspace.store.reading() as transaction:
+        live = classes.live(transaction)
+    registry = {entry.id: methods.index(entry.name) if entry.name in methods else None for entry in live}
+    known = frozenset(
+        methods.index(entry.name) for entry in live if entry.status == "known" and entry.name in methods
+    )
+    novel = frozenset(range(len(methods))) - known
+    return figures(truth, judged, Roles(known, frozenset(), novel), registry)
+
+
+def read_images(
+    workspace: Workspace, sources: Sequence[str], report: Report = silent
+) -> tuple[NDArray[np.uint8], Ids]:
+    """Return `(M, 3, S, S)` images of the readable sources, and their `(M,)` row numbers."""
+    settings = workspace.configuration.faces
+    detector, cache = workspace.detector()
+    images, kept = [], []
+    results = load_many(sources, settings.image_size, workspace.limits(), settings.workers, detector, cache)
+    for row, result in enumerate(results):
+        report("reading test faces", row + 1, len(sources))
+        if isinstance(result, LoadedFace):
+            images.append(result.pixels.transpose(2, 0, 1))
+            kept.append(row)
+    size = settings.image_size
+    return (
+        np.stack(images) if images else np.empty((0, 3, size, size), np.uint8),
+        np.array(kept, np.int64),
+    )
+
+
+def figures(
+    truth: Ids, judged: Attributions, roles: Roles, registry: Mapping[int, int | None]
+) -> dict[str, float]:
+    """Return all columns for one state of a model.
+
+    Args:
+        truth: `(N,)` method numbers; faces of methods without a role have not arrived, and count for the
+            open-set figures alone.
+        judged: what the model said of them.
+        roles: of the methods at this time.
+        registry: class id → method number, as fixed at promotion.
+    """
+    arrived = np.isin(truth, list(roles.known | roles.earlier | roles.new))
+    columns = accuracy_columns(truth[arrived], judged.class_ids[arrived], roles, registry)
+    registered = {method for method in registry.values() if method is not None}
+    has_class = np.isin(truth, list(registered))
+    # A small p-value means novel, so that its complement is the score.
+    surprise = 1 - judged.p_values
+    return {
+        **columns,
+        **agreement(truth[arrived], judged.class_ids[arrived]),
+        **separation(surprise[has_class], surprise[~has_class]),
+        "open_set_acc": open_set_acc(truth, judged.class_ids, registry),
+    }
+
+
+def cohorts(
+    truth: Ids, predicted: Ids, arrived: Sequence[frozenset[int]], registry: Mapping[int, int | None]
+) -> list[float]:
+    """Return the registry accuracy on each cohort of arrivals; NaN for an empty one."""
+    accuracies = per_method_accuracy(truth, predicted, registry)
+    return [
+        float(np.average([accuracies[m] for m in group], weights=[(truth == m).sum() for m in group]))
+        if (group := sorted(methods & accuracies.keys()))
+        else math.nan
+        for methods in arrived
+    ]
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return figures as JSON can hold them: none in place of NaN."""
+    return {
+        name: None if value is None or math.isnan(value) else float(value) for name, value in values.items()
+    }

@@ -1,0 +1,305 @@
+"""What operators say about classes: name, merge, split, reject, undo.
+
+Each is one transaction and one decision. A decision keeps the state before and after of every class that it changes, by class id; which faces it moved
+is kept by the memberships. An undo puts both back, as a new decision, so it can be undone in its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.engine.standing import Standing, standing
+from owcl.errors import BadInput, Conflict, NotFound
+from owcl.types import LIVE, ClassStatus, Decision, MethodClass
+from storage import classes, decisions, faces, memberships
+from storage.names import checked_name
+from storage.store import Store
+
+VERBS = ("name", "merge", "split", "reject")
+"""The verbs that `undo` takes back."""
+EXAMPLES = 5
+"""Faces shown of a class."""
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """A class as the list shows it."""
+
+    id: int
+    name: str
+    family: str | None
+    status: str
+    faces: int
+    born: int | None
+    """The experience in which it was found."""
+    merged_into: int | None
+
+
+@dataclass(frozen=True)
+class ClassView:
+    """A class with all that an operator needs to judge it."""
+
+    line: ClassLine
+    version: int
+    members: int
+    """Faces that are of it on somebody's word; the others of `line.faces` the model thinks are."""
+    evidence: Mapping[str, Any]
+    nearest: MethodClass | None
+    examples: tuple[str, ...]
+    """Where a few of its faces came from."""
+    decisions: tuple[Decision, ...]
+    """Those about it, newest first."""
+
+
+def name(store: Store, id_or_name: str, new_name: str, who: str, family: str | None = None) -> MethodClass:
+    """Name a class; a provisional one becomes named. Without a family, it keeps the one it has.
+
+    Raises:
+        BadInput: if the name or family cannot be one.
+        NotFound: if there is no such class.
+        Conflict: if the class is not live, or another live class has that name.
+    """
+    with store.transaction() as transaction:
+        entry = _live(transaction, id_or_name)
+        wanted = {
+            "name": checked_name(new_name, entry.id),
+            "family": entry.family if family is None else checked_name(family, entry.id),
+            "status": "named" if entry.status == "provisional" else entry.status,
+        }
+        before = classes.snapshot(transaction, entry.id)
+        decision = _record(
+            transaction, who, "name", entry.id, {entry.id: before}, {entry.id: before | wanted}
+        )
+        classes.restore(transaction, entry.id, before | wanted, classes.Edit(decision=decision))
+        return classes.get(transaction, entry.id)
+
+
+def merge(store: Store, source: str, into: str, who: str) -> MethodClass:
+    """Let a class stand for another one from now on, and return it; the other id becomes a tombstone.
+
+    Raises:
+        NotFound: if there is no such class.
+        Conflict: if one of them is not live, or both are the same.
+    """
+    with store.transaction() as transaction:
+        merged, target = _live(transaction, source), _live(transaction, into)
+        before = classes.snapshot(transaction, merged.id)
+        after = before | {"status": "merged", "merged_into": target.id}
+        decision = _record(transaction, who, "merge", merged.id, {merged.id: before}, {merged.id: after})
+        classes.merge(transaction, merged.id, target.id, classes.Edit(decision=decision))
+        return target
+
+
+def split(
+    store: Store, id_or_name: str, face_ids: Collection[int], who: str, new_name: str | None = None
+) -> MethodClass:
+    """Make a class of some faces of another one, and return it.
+
+    Raises:
+        BadInput: if no face is given, one is not of the class, none would be left, or the name cannot be one.
+        NotFound: if there is no such class.
+        Conflict: if the class is not live, or another live class has the name.
+    """
+    with store.transaction() as transaction:
+        entry = _live(transaction, id_or_name)
+        _check_part(entry, memberships.members(transaction, entry.id), face_ids)
+        status: ClassStatus = "provisional" if new_name is None else "named"
+        new = classes.create(transaction, new_name, status, entry.family)
+        kept = classes.snapshot(transaction, entry.id)
+        made = classes.snapshot(transaction, new)
+        decision = _record(transaction, who, "split", entry.id, {entry.id: kept}, {entry.id: kept, new: made})
+        edit = classes.Edit(decision=decision)
+        classes.restore(transaction, entry.id, kept, edit)
+        classes.set_evidence(transaction, new, {"split_from": entry.id, "size": len(set(face_ids))}, edit)
+        memberships.assign(transaction, face_ids, new, memberships.Grounds("operator", decision=decision))
+        return classes.get(transaction, new)
+
+
+def reject(store: Store, id_or_name: str, who: str) -> MethodClass:
+    """Say that a class is none; its faces stay with the tombstone, so that they are not proposed again.
+
+    Raises:
+        NotFound: if there is no such class.
+        Conflict: if the class is not live.
+    """
+    with store.transaction() as transaction:
+        entry = _live(transaction, id_or_name)
+        before = classes.snapshot(transaction, entry.id)
+        after = before | {"status": "rejected"}
+        decision = _record(transaction, who, "reject", entry.id, {entry.id: before}, {entry.id: after})
+        classes.set_status(transaction, entry.id, "rejected", classes.Edit(decision=decision))
+        return classes.get(transaction, entry.id)
+
+
+def undo(store: Store, who: str) -> Decision:
+    """Take back the newest operator's decision in force, and return it.
+
+    Raises:
+        NotFound: if there is none.
+        Conflict: if something that it changed was changed again since.
+    """
+    return _take_back(store, who, "undo", decisions.latest_undoable)
+
+
+def redo(store: Store, who: str) -> Decision:
+    """Take back the newest undo since anything new was decided, and return the decision in force again.
+
+    Raises:
+        NotFound: if there is none.
+        Conflict: if something that it changed was changed again since.
+    """
+    return _take_back(store, who, "redo", decisions.latest_redoable)
+
+
+def history(store: Store, limit: int | None = None) -> list[Decision]:
+    """Return all decisions, of operators and of owcl itself, newest first."""
+    with store.reading() as transaction:
+        return decisions.history(transaction, limit=limit)
+
+
+def list_classes(store: Store) -> list[ClassLine]:
+    """Return all classes by id, tombstones included."""
+    with store.reading() as transaction:
+        counted = _faces_by_class(standing(transaction))
+        return [_line(transaction, entry, counted) for entry in classes.everything(transaction)]
+
+
+def show(store: Store, id_or_name: str) -> ClassView:
+    """Return a class with its evidence, a few of its faces, and what was decided about it.
+
+    Raises:
+        NotFound: if there is no such class.
+    """
+    with store.reading() as transaction:
+        entry = classes.find(transaction, id_or_name)
+        details = classes.details(transaction, entry.id)
+        present = standing(transaction)
+        mine = present.face_ids[present.class_ids == entry.id]
+        members = memberships.members(transaction, entry.id)
+        shown = (members if len(members) else mine)[:EXAMPLES]
+        nearest = details.evidence.get("nearest_class")
+        return ClassView(
+            line=_line(transaction, entry, _faces_by_class(present)),
+            version=details.version,
+            members=len(members),
+            evidence=details.evidence,
+            nearest=None if nearest is None else classes.get(transaction, int(nearest)),
+            examples=tuple(face.source for face in faces.by_ids(transaction, shown)),
+            decisions=tuple(one for one in decisions.history(transaction) if _concerns(one, details)),
+        )
+
+
+def _live(transaction: Connection, id_or_name: str) -> MethodClass:
+    entry = classes.find(transaction, id_or_name)
+    if entry.status not in LIVE:
+        where = f" into class {entry.merged_into}" if entry.merged_into is not None else ""
+        raise Conflict(
+            f"class {entry.id}: it was {entry.status}{where}. A live class is expected. "
+            "`owcl classes list` shows those; `owcl classes undo` takes back the last decision."
+        )
+    return entry
+
+
+def _check_part(entry: MethodClass, members: NDArray[np.int64], face_ids: Collection[int]) -> None:
+    strangers = sorted(set(face_ids) - set(members.tolist()))
+    if strangers:
+        raise BadInput(
+            f"class {entry.id}: face {strangers[0]} is not a member of it. `owcl export csv` lists faces "
+            "with their ids and classes. Leave it out."
+        )
+    if not 0 < len(set(face_ids)) < len(members):
+        raise BadInput(
+            f"class {entry.id}: {len(set(face_ids))} of its {len(members)} faces were to be split off. "
+            "At least one, and not all of them, is expected."
+        )
+
+
+def _record(
+    transaction: Connection,
+    who: str,
+    verb: str,
+    class_id: int,
+    before: Mapping[int, Mapping[str, Any]],
+    after: Mapping[int, Mapping[str, Any]],
+) -> int:
+    return decisions.record(
+        transaction, decisions.Change(who, verb, f"class {class_id}", _keyed(before), _keyed(after))
+    )
+
+
+def _keyed(states: Mapping[int, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """JSON knows only words as keys."""
+    return {str(class_id): state for class_id, state in states.items()}
+
+
+def _take_back(
+    store: Store,
+    who: str,
+    verb: str,
+    latest: Callable[[Connection, Collection[str]], Decision | None],
+) -> Decision:
+    with store.transaction() as transaction:
+        target = latest(transaction, VERBS)
+        if target is None:
+            raise NotFound(
+                f"history: there is nothing to {verb}. `owcl classes history` shows what was decided."
+            )
+        _refuse_if_changed_since(transaction, target)
+        # A class that the decision made is rejected by its undo: its id is never given to another.
+        wanted = {
+            class_id: target.before.get(class_id) or {**state, "status": "rejected"}
+            for class_id, state in target.after.items()
+        }
+        change = decisions.Change(who, verb, target.subject, target.after, wanted, undoes=target.id)
+        decision = decisions.record(transaction, change)
+        for class_id, state in wanted.items():
+            classes.restore(transaction, int(class_id), state, classes.Edit(decision=decision))
+        memberships.revert(transaction, target.id, decision)
+        return decisions.original(transaction, target.id)
+
+
+def _refuse_if_changed_since(transaction: Connection, target: Decision) -> None:
+    moved = memberships.moved_by(transaction, target.id)
+    for key, state in target.after.items():
+        later = classes.snapshot(transaction, int(key)) != state
+        born_of_it = key not in target.before
+        joined = born_of_it and set(memberships.members(transaction, int(key)).tolist()) - set(moved)
+        if later or joined:
+            raise Conflict(
+                f"class {key}: it was changed again after decision {target.id} ({target.verb} by "
+                f"{target.who}). `owcl classes show {key}` tells how. Name, merge or reject it as you want it now."
+            )
+
+
+def _line(transaction: Connection, entry: MethodClass, counted: Mapping[int, int]) -> ClassLine:
+    return ClassLine(
+        id=entry.id,
+        name=entry.name,
+        family=entry.family,
+        status=entry.status,
+        faces=counted.get(entry.id, 0),
+        born=classes.details(transaction, entry.id).born,
+        merged_into=entry.merged_into,
+    )
+
+
+def _faces_by_class(present: Standing) -> dict[int, int]:
+    ids, counts = np.unique(present.class_ids, return_counts=True)
+    return dict(zip(ids.tolist(), counts.tolist(), strict=True))
+
+
+def _concerns(decision: Decision, details: classes.ClassDetails) -> bool:
+    key = str(details.entry.id)
+    targets = {state.get("merged_into") for state in decision.after.values() if isinstance(state, Mapping)}
+    return (
+        decision.subject == f"class {key}"
+        or decision.id == details.decision
+        or key in decision.after
+        or details.entry.id in targets
+    )

@@ -1,0 +1,361 @@
+"""`owcl simulate`: the other verbs, in order, over a scenario and seeds; it plays the outside world.
+
+The simulator knows the truth and hands none of it on: it feeds files to `ingest`, calls `discover` and
+`update`, and compares with the answer key only what they have stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.config import FILE_NAME, Configuration, FacesConfiguration
+from owcl.engine import evaluate
+from owcl.engine.baselines import BASELINES, Session, Setting
+from owcl.engine.discover import discover
+from owcl.engine.ingest import ingest
+from owcl.engine.train import train_on
+from owcl.engine.update import update
+from owcl.engine.workspace import Report, Workspace, silent
+from owcl.errors import BadInput, Conflict
+from owcl.evaluation.accuracy import Roles, registry_entry
+from owcl.evaluation.discovery import count_mae, discoveries
+from owcl.models.network import with_outputs
+from owcl.types import Attributions
+from scenarios import folder as folder_scenario
+from scenarios.schedule import Schedule
+from scenarios.truth import AnswerKey
+from storage import classes, clusters, counts, experiences, faces, metrics, models
+
+Scenario = Literal["folder", "rendered", "forge"]
+COLUMNS = (
+    "id_acc_all",
+    "id_acc_novel",
+    "acc_known",
+    "acc_all_joint",
+    "acc_novel_joint",
+    "acc_novel_own",
+    "ami",
+    "ari",
+    "forget_labelled",
+    "forget_seen",
+    "count_mae",
+    "false_new",
+    "auroc",
+    "seconds",
+)
+"""What is said of each method, in the order of the table."""
+FACES_PER_METHOD = 300
+
+
+@dataclass(frozen=True)
+class _World:
+    """One seed's stream, with all that only the simulator may know."""
+
+    schedule: Schedule
+    key: AnswerKey
+    test: NDArray[np.uint8]
+    truth: NDArray[np.int64]
+
+    def roles(self, experience: int) -> Roles:
+        known, *later = self.key.arrived(experience)
+        new = later[-1] if later else frozenset()
+        return Roles(known, frozenset().union(*later[:-1]), new)
+
+
+def simulate(
+    scenario: Scenario,
+    root: Path | None,
+    photographs: Path | None,
+    workspace: Path,
+    seeds: int = 1,
+    baselines: bool = False,
+    report: Report = silent,
+) -> dict[str, Any]:
+    """Run a scenario from start to end; interrupted, it goes on where it was when it is run again.
+
+    Args:
+        scenario: which one.
+        root: the tree of `folder`.
+        photographs: the faces of `forge`.
+        workspace: where to keep workspaces; with one seed it is the workspace itself.
+        seeds: how many streams, each with its own order, split and weights.
+        baselines: whether to run these too.
+        report: told of progress.
+
+    Returns:
+        `scenario`, `seeds`, `methods` (name → column → one value a seed, accuracies in percent),
+        `per_experience` and `workspaces`, as plain values.
+
+    Raises:
+        BadInput: if the scenario's folder cannot be used.
+    """
+    methods: dict[str, dict[str, list[float | None]]] = {}
+    per_experience: list[dict[str, Any]] = []
+    roots = [workspace if seeds == 1 else workspace / f"seed-{seed}" for seed in range(seeds)]
+    for seed, home in enumerate(roots):
+        tree = _tree(scenario, root, photographs, workspace, seed, report)
+        with _opened(home, tree, seed) as opened:
+            world = _world(opened, tree, seed, report)
+            rows = _live(opened, world, report)
+            per_experience += [{"seed": seed, **row} for row in rows]
+            _note(methods, "owcl", _final(opened, world, rows))
+            for name in BASELINES if baselines else ():
+                _note(methods, name, _baseline(opened, world, name, report))
+            _record(opened, methods)
+    return {
+        "scenario": scenario,
+        "seeds": list(range(seeds)),
+        "methods": methods,
+        "per_experience": per_experience,
+        "workspaces": [str(home) for home in roots],
+    }
+
+
+def _tree(
+    scenario: Scenario, root: Path | None, photographs: Path | None, home: Path, seed: int, report: Report
+) -> Path:
+    def progress(done: int, total: int) -> None:
+        report("making faces", done, total)
+
+    place = home / "faces" / f"{scenario}-{seed}"
+    if scenario == "rendered":
+        from scenarios.rendered import build as rendered
+
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return rendered.build(place, seed, faces_per_method=FACES_PER_METHOD, progress=progress)
+    if scenario == "forge":
+        from scenarios.forge import build as forge
+
+        if photographs is None:
+            raise BadInput("simulate forge: no photographs. A folder of faces is expected: --faces DIR.")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return forge.build(place, photographs, seed, faces_per_method=FACES_PER_METHOD, progress=progress)
+    if root is None:
+        raise BadInput("simulate folder: no folder. A tree of method folders is expected: folder DIR.")
+    return root
+
+
+def _opened(home: Path, tree: Path, seed: int) -> Workspace:
+    schedule, _ = folder_scenario.load(tree, seed)
+    if (home / FILE_NAME).exists():
+        opened = Workspace.open(home)
+        if opened.configuration.seed != seed:
+            opened.close()
+            raise Conflict(
+                f"{home}: a workspace of seed {opened.configuration.seed}, not {seed}. Choose another folder."
+            )
+        return opened
+    size = schedule.image_size
+    return Workspace.create(home, Configuration(seed=seed, faces=FacesConfiguration(image_size=size)))
+
+
+def _world(workspace: Workspace, tree: Path, seed: int, report: Report) -> _World:
+    schedule, key = folder_scenario.load(tree, seed)
+    images, kept = evaluate.read_images(workspace, [str(path) for path in schedule.test], report)
+    return _World(schedule, key, images, key.numbers(schedule.test)[kept])
+
+
+def _live(workspace: Workspace, world: _World, report: Report) -> list[dict[str, Any]]:
+    """Live through the stream and return the figures of each experience, taken again from the store."""
+    for scheduled in world.schedule.experiences:
+        began = time.monotonic()
+        if _is_measured(workspace, scheduled.index):
+            continue
+        if scheduled.index == 0:
+            _start(workspace, world, report)
+        else:
+            _step(workspace, scheduled.index, [str(path) for path in scheduled.paths], report)
+        _measure(workspace, world, scheduled.index, time.monotonic() - began)
+    return [_row(workspace, world, scheduled.index) for scheduled in world.schedule.experiences]
+
+
+def _is_measured(workspace: Workspace, experience: int) -> bool:
+    with workspace.store.reading() as transaction:
+        return bool(metrics.read(transaction, experience))
+
+
+def _start(workspace: Workspace, world: _World, report: Report) -> None:
+    with workspace.store.reading() as transaction:
+        if models.answering(transaction) is not None:
+            return
+    first = world.schedule.experiences[0]
+    assert first.labels is not None
+    labelled: dict[str, list[str]] = {method: [] for method in world.schedule.known}
+    for path, method in zip(first.paths, first.labels, strict=True):
+        labelled[method].append(str(path))
+    train_on(workspace, labelled, world.schedule.known_families, report)
+
+
+def _step(workspace: Workspace, index: int, paths: Sequence[str], report: Report) -> None:
+    """Take one experience as far as it has not come yet."""
+    with workspace.store.reading() as transaction:
+        latest = experiences.latest(transaction)
+    assert latest is not None
+    state = latest.state if latest.index == index else "open"
+    if state in ("open", "ingested"):
+        ingest(workspace, paths, report)
+        discover(workspace, report)
+    if state != "updated":
+        update(workspace, report)
+
+
+def _measure(workspace: Workspace, world: _World, experience: int, seconds: float) -> None:
+    answer = workspace.answer()
+    judged = answer.attribute(answer.embed(np.arange(len(world.test)), world.test))
+    with workspace.store.transaction() as transaction:
+        registry = _registry(transaction, world)
+        values = evaluate.figures(world.truth, judged, world.roles(experience), registry)
+        sight = metrics.Measured(experience, model_version=answer.version)
+        metrics.write(transaction, sight, {**values, "seconds": seconds})
+        arrived = world.key.arrived(len(world.schedule.experiences))
+        accuracies = evaluate.cohorts(world.truth, judged.class_ids, arrived, registry)
+        for cohort, accuracy in enumerate(accuracies):
+            place = metrics.Measured(experience, method=f"cohort {cohort}", model_version=answer.version)
+            metrics.write(transaction, place, {"id_acc": accuracy})
+
+
+def _registry(transaction: Connection, world: _World) -> dict[int, int | None]:
+    """Return which method each class stands for: fixed by its members when it was promoted."""
+    number = {method: index for index, method in enumerate(world.key.methods)}
+    registry: dict[int, int | None] = {
+        entry.id: number.get(entry.name)
+        for entry in classes.everything(transaction)
+        if entry.status == "known"
+    }
+    for class_id, members in _founders(transaction).items():
+        registry[class_id] = registry_entry(_truth_of(transaction, world, members))
+    return registry
+
+
+def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
+    """Return the faces that each discovered class was promoted with."""
+    found: dict[int, NDArray[np.int64]] = {}
+    for cluster in clusters.in_state(transaction, "promoted"):
+        if cluster.class_id is not None:
+            found.setdefault(cluster.class_id, cluster.cluster.member_ids)
+    return found
+
+
+def _truth_of(transaction: Connection, world: _World, face_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    return world.key.numbers([Path(face.source) for face in faces.by_ids(transaction, face_ids)])
+
+
+def _row(workspace: Workspace, world: _World, experience: int) -> dict[str, Any]:
+    with workspace.store.reading() as transaction:
+        stored = metrics.read(transaction, experience)
+        count = counts.by_experience(transaction).get(experience)
+    figures = {metric.name: metric.value for metric in stored if metric.measured.method is None}
+    cohorts = [metric.value for metric in stored if (metric.measured.method or "").startswith("cohort")]
+    row: dict[str, Any] = {"experience": experience, **_scaled(figures), "cohorts": cohorts}
+    if experience:
+        row["true_count"] = len(world.key.arrivals[experience])
+    if count is not None:
+        row["count"] = {"value": count.value, "low": count.low, "high": count.high}
+    return row
+
+
+def _final(workspace: Workspace, world: _World, rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    first, last = rows[0], rows[-1]
+    with workspace.store.reading() as transaction:
+        members = {
+            class_id: dict(
+                zip(*np.unique(_truth_of(transaction, world, ids), return_counts=True), strict=True)
+            )
+            for class_id, ids in _founders(transaction).items()
+        }
+    novel = {method: 1 for methods in world.key.arrived(len(rows))[1:] for method in methods}
+    later = rows[1:]
+    return {
+        **{name: last.get(name) for name in COLUMNS},
+        "forget_labelled": first["acc_known"] - last["acc_known"],
+        "forget_seen": first["acc_all_joint"] - last["acc_seen"],
+        "count_mae": count_mae(
+            [row["count"]["value"] for row in later], [row["true_count"] for row in later]
+        ),
+        "false_new": float(len(discoveries(members, novel).false)),
+        "seconds": float(np.sum([row["seconds"] for row in rows])),
+    }
+
+
+def _baseline(workspace: Workspace, world: _World, name: str, report: Report) -> dict[str, float | None]:
+    began = time.monotonic()
+    setting = _setting(workspace, world, report)
+    by_experience = []
+    for experience, predicted in enumerate(BASELINES[name](setting)):
+        registry: dict[int, int | None] = {number: number for number in range(setting.num_known)}
+        judged = Attributions(
+            np.arange(len(predicted)),
+            predicted.astype(np.int64),
+            np.ones(len(predicted)),
+            np.ones(len(predicted)),
+            0,
+        )
+        figures = evaluate.figures(world.truth, judged, world.roles(experience), registry)
+        by_experience.append(_scaled(figures))
+    first, last = by_experience[0], by_experience[-1]
+    undefined = dict.fromkeys(("id_acc_all", "id_acc_novel", "count_mae", "false_new", "auroc"))
+    known_first, known_last = first["acc_known"], last["acc_known"]
+    assert known_first is not None and known_last is not None
+    return {
+        **{column: last.get(column) for column in COLUMNS},
+        **undefined,
+        "forget_labelled": known_first - known_last,
+        "forget_seen": None,
+        "seconds": time.monotonic() - began,
+    }
+
+
+def _setting(workspace: Workspace, world: _World, report: Report) -> Setting:
+    """Return what baselines start from: the weights of session 0, outputs in the order of the methods."""
+    from owcl.engine.answer import Answer
+
+    with workspace.store.reading() as transaction:
+        first = models.everything(transaction)[0]
+        ids = {entry.name: entry.id for entry in classes.everything(transaction)}
+    answer = Answer.load(workspace.root / first.weights, first)
+    import torch
+
+    wanted = [ids[method] for method in world.schedule.known]
+    network = with_outputs(answer.network, answer.outputs, wanted, torch.Generator())
+    sessions = []
+    for scheduled in world.schedule.experiences:
+        images, kept = evaluate.read_images(workspace, [str(path) for path in scheduled.paths])
+        truth = world.key.numbers(scheduled.paths)[kept]
+        arrived = sum(len(methods) for methods in world.key.arrived(scheduled.index))
+        sessions.append(Session(images, truth, arrived))
+    return Setting(workspace, network, tuple(sessions), world.test, len(wanted), report)
+
+
+def _scaled(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    percent = {
+        name: 100 * value
+        if value is not None and name.startswith(("acc", "id_acc", "open_set", "abst", "identity"))
+        else value
+        for name, value in evaluate.plain(figures).items()
+    }
+    return percent
+
+
+def _note(
+    methods: dict[str, dict[str, list[float | None]]], name: str, figures: Mapping[str, float | None]
+) -> None:
+    for column in COLUMNS:
+        methods.setdefault(name, {}).setdefault(column, []).append(figures.get(column))
+
+
+def _record(workspace: Workspace, methods: Mapping[str, Mapping[str, Sequence[float | None]]]) -> None:
+    """Keep the table's figures of this seed, so that the report can show them."""
+    with workspace.store.transaction() as transaction:
+        last = experiences.latest(transaction)
+        assert last is not None
+        for name, columns in methods.items():
+            place = metrics.Measured(last.index, method=f"table {name}")
+            metrics.write(transaction, place, {column: values[-1] for column, values in columns.items()})

@@ -1,0 +1,44 @@
+"""Where each face belongs now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.types import UNKNOWN
+from storage import attributions, classes, memberships
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where each face belongs now; columns of `(N,)`, by ascending face id."""
+
+    face_ids: NDArray[np.int64]
+    class_ids: NDArray[np.int64]
+    """A live class, or `UNKNOWN`."""
+    origins: tuple[str, ...]
+    """On whose word: label, promotion, operator, pseudo, or `model` where only the model has spoken."""
+    probabilities: NDArray[np.float64]
+    """NaN where the face has not been attributed."""
+    p_values: NDArray[np.float64]
+
+
+def standing(transaction: Connection) -> Standing:
+    """Return where each face belongs: on somebody's word where there is one, else as the model says."""
+    judged, members = attributions.current(transaction), memberships.active(transaction)
+    face_ids = np.union1d(judged.face_ids, members.face_ids)
+    class_ids = np.full(len(face_ids), UNKNOWN, np.int64)
+    origins = np.full(len(face_ids), "model", dtype=object)
+    shares = np.full((2, len(face_ids)), np.nan)
+    attributed = np.searchsorted(face_ids, judged.face_ids)
+    class_ids[attributed] = judged.class_ids
+    shares[:, attributed] = judged.probabilities, judged.p_values
+    spoken = np.searchsorted(face_ids, members.face_ids)
+    class_ids[spoken] = members.class_ids
+    origins[spoken] = members.origins
+    live = [entry.id for entry in classes.live(transaction)]
+    class_ids[~np.isin(class_ids, live)] = UNKNOWN
+    return Standing(face_ids, class_ids, tuple(origins), shares[0], shares[1])

@@ -1,0 +1,185 @@
+"""Figures as SVG text, drawn without any global state of matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's palette, which colour-blind people can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d31")
+LARGEST_MAP = 1500
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "svg.hashsalt": "owcl",
+    "svg.fonttype": "none",
+}
+
+
+def accuracy_over_time(series: Mapping[str, Sequence[float | None]]) -> str:
+    """Draw named accuracies in percent, one value an experience from 0 on."""
+    with rc_context(_STYLE):
+        figure, axes = _axes(7.5, 3.6, "Accuracy on the test faces after each experience")
+        for index, (name, values) in enumerate(series.items()):
+            numbers = [np.nan if value is None else value for value in values]
+            axes.plot(numbers, marker="o", markersize=4, color=COLOURS[index % len(COLOURS)], label=name)
+        axes.set(xlabel="experience", ylabel="percent", ylim=(0, 103))
+        axes.set_xticks(range(max(len(values) for values in series.values())))
+        axes.grid(axis="y", alpha=0.25)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        return _svg(figure)
+
+
+def forgetting_matrix(accuracies: Sequence[Sequence[float | None]], cohorts: Sequence[str]) -> str:
+    """Draw accuracy in [0, 1] on each cohort (columns) after each experience (rows)."""
+    table = np.array([[np.nan if value is None else value for value in row] for row in accuracies])
+    with rc_context(_STYLE):
+        width, height = 2.2 + 1.15 * table.shape[1], 1.5 + 0.45 * len(table)
+        figure, axes = _axes(width, height, "Is it still known? Accuracy on each cohort of arrivals")
+        axes.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+        _write_cells(axes, table)
+        axes.set_xticks(range(len(cohorts)), cohorts, rotation=25, ha="right")
+        axes.set_yticks(range(len(table)), [f"after {row}" for row in range(len(table))])
+        return _svg(figure)
+
+
+def confusion(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]) -> str:
+    """Draw how the faces of each method (rows) were attributed to classes (columns)."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with rc_context(_STYLE):
+        width, height = 2.6 + 0.55 * len(columns), 1.9 + 0.36 * len(rows)
+        figure, axes = _axes(width, height, "Who is taken for whom: share of each method's faces")
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        _write_cells(axes, np.where(shares >= 0.005, shares, np.nan), light_above=0.6)
+        axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
+        axes.set_yticks(range(len(rows)), rows)
+        return _svg(figure)
+
+
+def embedding_map(points: NDArray[np.floating], names: Sequence[str]) -> str:
+    """Draw `(N, 2)` points coloured by class."""
+    with rc_context(_STYLE):
+        figure, axes = _axes(7.5, 4.8, "Map of the faces as the model sees them, by class")
+        distinct = sorted(set(names))
+        for index, name in enumerate(distinct):
+            chosen = np.array([other == name for other in names])
+            axes.scatter(
+                *points[chosen].T,
+                s=9,
+                alpha=0.7,
+                linewidths=0,
+                color=COLOURS[index % len(COLOURS)],
+                marker="o^sDvP"[index // len(COLOURS) % 6],
+                label=name,
+            )
+        axes.set(xticks=[], yticks=[])
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, markerscale=1.6)
+        return _svg(figure)
+
+
+def project(vectors: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return `(N, 2)` t-SNE coordinates of `(N, D)` vectors, for at most 1,500 of them."""
+    reduced = PCA(min(30, *vectors.shape), svd_solver="full").fit_transform(vectors)
+    perplexity = min(30.0, max(2.0, (len(vectors) - 1) / 4))
+    seed = int(rng.integers(2**31))
+    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed, max_iter=500)
+    points: NDArray[np.float32] = tsne.fit_transform(reduced)
+    return points
+
+
+def arrivals(faces: Mapping[str, Sequence[int]]) -> str:
+    """Draw how many faces were attributed to each class in each experience from 1 on."""
+    with rc_context(_STYLE):
+        figure, axes = _axes(7.5, 1.4 + 0.32 * len(faces), "When each class was met, and how often")
+        largest = max((max(values, default=0) for values in faces.values()), default=0) or 1
+        for row, (_, values) in enumerate(faces.items()):
+            sizes = [420 * value / largest for value in values]
+            axes.scatter(range(1, len(values) + 1), [row] * len(values), s=sizes, color=COLOURS[0], alpha=0.75)
+            for experience, value in enumerate(values, start=1):
+                if value:
+                    axes.annotate(
+                        str(value), (experience, row), textcoords="offset points", xytext=(13, -3), fontsize=8
+                    )
+        axes.set_yticks(range(len(faces)), list(faces))
+        longest = max((len(values) for values in faces.values()), default=1)
+        axes.set(xlabel="experience", ylim=(len(faces) - 0.4, -0.6), xlim=(0.5, longest + 0.6))
+        axes.set_xticks(range(1, longest + 1))
+        axes.grid(axis="x", alpha=0.25)
+        return _svg(figure)
+
+
+def counting(
+    estimates: Sequence[tuple[float, float, float]], true: Sequence[int] | None = None
+) -> str:
+    """Draw estimated numbers of new classes as (value, low, high), one an experience from 1 on."""
+    with rc_context(_STYLE):
+        figure, axes = _axes(7.5, 3.0, "How many new methods arrived? Estimate with its range")
+        places = np.arange(1, len(estimates) + 1)
+        values = np.array(estimates, float).reshape(-1, 3)
+        errors = [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]
+        axes.errorbar(
+            places, values[:, 0], yerr=errors, fmt="o", color=COLOURS[0], capsize=4, label="estimated"
+        )
+        if true is not None:
+            axes.scatter(places + 0.12, true, marker="x", color=COLOURS[1], label="true", zorder=3)
+        highest = max([1, *values[:, 2], *(true or ())])
+        axes.set(xlabel="experience", ylabel="new classes", ylim=(-0.3, highest + 0.5))
+        axes.set_xticks(places)
+        axes.grid(axis="y", alpha=0.25)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+        return _svg(figure)
+
+
+def strip(images: NDArray[np.uint8]) -> bytes:
+    """Return a PNG of `(N, S, S, 3)` faces side by side."""
+    from PIL import Image
+
+    joined = np.concatenate(list(images), axis=1)
+    buffer = io.BytesIO()
+    Image.fromarray(joined).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    return figure, axes
+
+
+def _write_cells(axes: Axes, table: NDArray[np.float64], light_above: float | None = None) -> None:
+    """Write percentages into cells, in white where the cell is dark."""
+    for row, column in zip(*np.nonzero(~np.isnan(table)), strict=True):
+        value = table[row, column]
+        dark = value > light_above if light_above is not None else value < 0.6
+        axes.text(
+            column,
+            row,
+            f"{100 * value:.0f}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else "black",
+        )
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
