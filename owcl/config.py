@@ -59,12 +59,12 @@ class MemoryConfiguration(_Part):
 class NoveltyConfiguration(_Part):
     """When a face is unknown, and when unknown faces are a class."""
 
-    false_alarm_rate: float = Field(0.02, gt=0, lt=0.5, description="known faces that may be called unknown")
+    false_alarm_rate: float = Field(0.01, gt=0, lt=0.5, description="known faces that may be called unknown")
     false_discovery_rate: float = Field(
         0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"
     )
     takeover_rate: float = Field(
-        0.02, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
+        0.015, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
     )
     smallest_class: int = Field(30, ge=10, description="faces that make a class")
 

@@ -1,7 +1,8 @@
 """What operators say about classes: name, merge, split, reject, undo.
 
-Each is one transaction and one decision. A decision keeps the state before and after of every class that it changes, by class id; which faces it moved
-is kept by the memberships. An undo puts both back, as a new decision, so it can be undone in its turn.
+Each is one transaction and one decision. A decision keeps the state before and after of every class that it
+changes, by class id; which faces it moved is kept by the memberships. An undo puts both back, as a new
+decision, so it can be undone in its turn.
 """
 
 from __future__ import annotations
@@ -273,7 +274,8 @@ def _refuse_if_changed_since(transaction: Connection, target: Decision) -> None:
         if later or joined:
             raise Conflict(
                 f"class {key}: it was changed again after decision {target.id} ({target.verb} by "
-                f"{target.who}). `owcl classes show {key}` tells how. Name, merge or reject it as you want it now."
+                f"{target.who}). `owcl classes show {key}` tells how. Name, merge or reject it as you want "
+                "it now."
             )
 
 

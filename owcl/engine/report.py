@@ -42,7 +42,16 @@ CURVES = {
     "acc_novel_joint": "novel, matching refitted",
     "acc_all_joint": "all, matching refitted",
 }
-LIBRARIES = ("torch", "torchvision", "timm", "avalanche-lib", "faiss-cpu", "scikit-learn", "hdbscan", "sqlalchemy")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "avalanche-lib",
+    "faiss-cpu",
+    "scikit-learn",
+    "hdbscan",
+    "sqlalchemy",
+)
 
 
 def report(workspace: Workspace, output: Path | None = None) -> Path:
@@ -137,13 +146,13 @@ def _curves(transaction: Connection) -> dict[str, list[float | None]]:
     }
 
 
-def _figures(
-    workspace: Workspace, transaction: Connection, entries: Sequence[MethodClass]
-) -> dict[str, str]:
+def _figures(workspace: Workspace, transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, str]:
     drawn = {}
     curves = _curves(transaction)
     if curves:
-        drawn["accuracy"] = figures.accuracy_over_time({CURVES[name]: values for name, values in curves.items()})
+        drawn["accuracy"] = figures.accuracy_over_time(
+            {CURVES[name]: values for name, values in curves.items()}
+        )
         drawn["forgetting"] = _forgetting(transaction)
     estimates = counts.by_experience(transaction)
     if estimates:
@@ -194,7 +203,9 @@ def _map(workspace: Workspace, transaction: Connection, names: dict[int, str]) -
     rows = np.sort(rng.permutation(len(stored.face_ids))[: figures.LARGEST_MAP])
     judged = attributions.of_faces(transaction, stored.face_ids[rows])
     class_of = dict(zip(judged.face_ids.tolist(), judged.class_ids.tolist(), strict=True))
-    labels = [names.get(class_of.get(face_id, UNKNOWN), "unknown") for face_id in stored.face_ids[rows].tolist()]
+    labels = [
+        names.get(class_of.get(face_id, UNKNOWN), "unknown") for face_id in stored.face_ids[rows].tolist()
+    ]
     return {"map": figures.embedding_map(figures.project(stored.vectors[rows], rng), labels)}
 
 

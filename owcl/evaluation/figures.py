@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d31")
 LARGEST_MAP = 1500
-_STYLE = {
+_STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -109,7 +109,9 @@ def arrivals(faces: Mapping[str, Sequence[int]]) -> str:
         largest = max((max(values, default=0) for values in faces.values()), default=0) or 1
         for row, (_, values) in enumerate(faces.items()):
             sizes = [420 * value / largest for value in values]
-            axes.scatter(range(1, len(values) + 1), [row] * len(values), s=sizes, color=COLOURS[0], alpha=0.75)
+            axes.scatter(
+                range(1, len(values) + 1), [row] * len(values), s=sizes, color=COLOURS[0], alpha=0.75
+            )
             for experience, value in enumerate(values, start=1):
                 if value:
                     axes.annotate(
@@ -123,9 +125,7 @@ def arrivals(faces: Mapping[str, Sequence[int]]) -> str:
         return _svg(figure)
 
 
-def counting(
-    estimates: Sequence[tuple[float, float, float]], true: Sequence[int] | None = None
-) -> str:
+def counting(estimates: Sequence[tuple[float, float, float]], true: Sequence[int] | None = None) -> str:
     """Draw estimated numbers of new classes as (value, low, high), one an experience from 1 on."""
     with rc_context(_STYLE):
         figure, axes = _axes(7.5, 3.0, "How many new methods arrived? Estimate with its range")

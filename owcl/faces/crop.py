@@ -61,7 +61,7 @@ class HaarDetector:
         import cv2
 
         if not hasattr(self._local, "cascade"):
-            path = Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"
+            path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
             self._local.cascade = cv2.CascadeClassifier(str(path))
         return self._local.cascade
 

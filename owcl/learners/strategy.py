@@ -41,7 +41,7 @@ Progress = Callable[[int, int, dict[str, float]], None]
 """Called with steps done, steps in all, and the losses."""
 
 
-class ContinualStrategy(BaseTemplate):
+class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
     """Trains a learner on one experience after another, beside what it remembers.
 
     Args:
@@ -88,7 +88,7 @@ class ContinualStrategy(BaseTemplate):
                 ):
                     losses = self.learner.losses(batch)
                 optimiser.zero_grad(set_to_none=True)
-                torch.stack(list(losses.values())).sum().backward()
+                torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(parameters, self.plan.largest_gradient)
                 optimiser.step()
                 schedule.step()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
@@ -42,7 +43,7 @@ class ArrivalDetector:
     def __init__(self, delta: float = 0.002) -> None:
         from river.drift import ADWIN
 
-        self._detector = ADWIN(delta=delta)
+        self._detector: Any = ADWIN(delta=delta)  # type: ignore[no-untyped-call]
         self._seen = 0
 
     def update(self, p_values: Iterable[float]) -> list[int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
-"""`(S, S, 3)` in [0, 1]."""
+Image = NDArray[Any]
+"""`(S, S, 3)` float32 in [0, 1]; the libraries that make them say less precisely what they return."""
 
 
 @dataclass(frozen=True)

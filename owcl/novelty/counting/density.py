@@ -146,4 +146,5 @@ def _micro_clusters(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     kmeans = faiss.Kmeans(points.shape[1], LARGEST_TREE // 2, niter=10, seed=0, verbose=False)
     kmeans.train(points.astype(np.float32))
     _, nearest = kmeans.index.search(points.astype(np.float32), 1)
+    assert kmeans.centroids is not None
     return kmeans.centroids.astype(np.float64), nearest[:, 0].astype(np.int64)

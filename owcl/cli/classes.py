@@ -1,0 +1,297 @@
+"""`owcl classes`: what operators do with the registry."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from owcl.cli import output
+from owcl.cli.commands import CommandGroup
+from owcl.cli.options import json_option, with_standard_input, workspace_option
+from owcl.cli.session import opened
+from owcl.errors import BadInput
+from owcl.types import LIVE, Decision, MethodClass
+
+who_option = click.option(
+    "--who", default=getpass.getuser, show_default="your login", help="Who decides, for the history."
+)
+
+
+@click.group(cls=CommandGroup)
+def classes() -> None:
+    """List, show, name, merge, split and reject classes.
+
+    A CLASS is an id or a name. Every decision is kept in the history and can be undone.
+
+    \b
+    Examples:
+      owcl classes list
+      owcl classes name 12 "StyleGAN 2"
+    """
+
+
+@classes.command("list")
+@click.option("--all", "everything", is_flag=True, help="Merged and rejected ones too.")
+@workspace_option
+@json_option
+def list_command(everything: bool, root: Path, as_json: bool) -> None:
+    """List the classes with their numbers of faces.
+
+    \b
+    Examples:
+      owcl classes list
+      owcl classes list --all --json
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        lines = registry.list_classes(workspace.store)
+    shown = [line for line in lines if everything or line.status in LIVE]
+    if as_json:
+        output.json_object({"classes": shown})
+        return
+    headers = ["id", "name", "family", "status", "faces", "born"]
+    if everything:
+        headers.append("merged_into")
+    output.table(headers, [[getattr(line, header) for header in headers] for line in shown])
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
+@workspace_option
+@json_option
+def show(class_: str, root: Path, as_json: bool) -> None:
+    """Show a class with its evidence, a few of its faces and its history.
+
+    \b
+    Examples:
+      owcl classes show 12
+      owcl classes show "StyleGAN 2" --json
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        view = registry.show(workspace.store, class_)
+    if as_json:
+        output.json_object(view)
+        return
+    nearest = {} if view.nearest is None else {"nearest class": f"{view.nearest.id} {view.nearest.name}"}
+    output.fields(
+        asdict(view.line) | {"on somebody's word": f"{view.members} faces"} | dict(view.evidence) | nearest
+    )
+    for source in view.examples:
+        output.line(f"example  {source}")
+    if view.decisions:
+        _show_decisions(view.decisions)
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
+@click.argument("new_name", metavar="NAME")
+@click.option("--family", help="The family of methods that it belongs to.")
+@who_option
+@workspace_option
+@json_option
+def name(class_: str, new_name: str, family: str | None, who: str, root: Path, as_json: bool) -> None:
+    """Name a class.
+
+    \b
+    Examples:
+      owcl classes name 12 "StyleGAN 2"
+      owcl classes name 13 SimSwap --family "identity swap"
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        entry = registry.name(workspace.store, class_, new_name, who, family)
+    _show_class(entry, f"class {entry.id} is {entry.name!r} now", as_json)
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
+@click.argument("into", metavar="INTO")
+@who_option
+@workspace_option
+@json_option
+def merge(class_: str, into: str, who: str, root: Path, as_json: bool) -> None:
+    """Merge a class into another one, which keeps its name and id.
+
+    \b
+    Examples:
+      owcl classes merge 13 12
+      owcl classes merge new-13 "StyleGAN 2"
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        entry = registry.merge(workspace.store, class_, into, who)
+    _show_class(entry, f"{class_} stands for class {entry.id} ({entry.name}) now", as_json)
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
+@click.argument("faces", nargs=-1, required=True, metavar="FACES...")
+@click.option("--name", "new_name", help="The new class's name.")
+@who_option
+@workspace_option
+@json_option
+def split(
+    class_: str, faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_json: bool
+) -> None:
+    """Make a class of some faces of another one.
+
+    FACES are ids, or - for a list of them on standard input; owcl export csv lists faces with their ids.
+
+    \b
+    Examples:
+      owcl classes split 12 501 502 507
+      owcl classes split 12 - --name "StyleGAN 3" < faces.txt
+    """
+    from owcl.engine import registry
+
+    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    with opened(root) as workspace:
+        entry = registry.split(workspace.store, class_, face_ids, who, new_name)
+    _show_class(entry, f"class {entry.id} ({entry.name}) has {len(set(face_ids))} faces of {class_}", as_json)
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
+@who_option
+@workspace_option
+@json_option
+def reject(class_: str, who: str, root: Path, as_json: bool) -> None:
+    """Say that a class is none.
+
+    Its faces are not proposed again.
+
+    \b
+    Examples:
+      owcl classes reject 12
+      owcl classes reject new-12 --who anna
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        entry = registry.reject(workspace.store, class_, who)
+    _show_class(entry, f"class {entry.id} ({entry.name}) is rejected", as_json)
+
+
+@classes.command()
+@who_option
+@workspace_option
+@json_option
+def undo(who: str, root: Path, as_json: bool) -> None:
+    """Take back the last decision in force.
+
+    Undoing again takes back the one before it.
+
+    \b
+    Examples:
+      owcl classes undo
+      owcl classes undo --who anna
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        decision = registry.undo(workspace.store, who)
+    _show_decision(decision, "undone", as_json)
+
+
+@classes.command()
+@who_option
+@workspace_option
+@json_option
+def redo(who: str, root: Path, as_json: bool) -> None:
+    """Take back the last undo.
+
+    \b
+    Examples:
+      owcl classes redo
+      owcl classes redo --who anna
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        decision = registry.redo(workspace.store, who)
+    _show_decision(decision, "done again", as_json)
+
+
+@classes.command()
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many decisions.")
+@workspace_option
+@json_option
+def history(limit: int, root: Path, as_json: bool) -> None:
+    """Show who decided what and when, newest first.
+
+    \b
+    Examples:
+      owcl classes history
+      owcl classes history --limit 1000 --json
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        found = registry.history(workspace.store, limit)
+    if as_json:
+        output.json_object({"decisions": found})
+    else:
+        _show_decisions(found)
+
+
+def _face_id(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise BadInput(
+            f"classes split: {word!r} is no id of a face. A whole number is expected. `owcl export csv` lists "
+            "faces with their ids."
+        ) from None
+
+
+def _show_class(entry: MethodClass, sentence: str, as_json: bool) -> None:
+    if as_json:
+        output.json_object(entry)
+    else:
+        output.line(sentence)
+        output.note("owcl classes undo takes it back")
+
+
+def _show_decision(decision: Decision, done: str, as_json: bool) -> None:
+    if as_json:
+        output.json_object(decision)
+    else:
+        output.line(
+            f"{done}: {decision.verb} of {decision.subject} by {decision.who} (decision {decision.id})"
+        )
+
+
+def _show_decisions(found: list[Decision] | tuple[Decision, ...]) -> None:
+    rows = [
+        (
+            str(one.id),
+            f"{one.when.astimezone():%Y-%m-%d %H:%M}",
+            one.who,
+            one.verb,
+            one.subject,
+            _changes(one),
+        )
+        for one in found
+    ]
+    output.table(["decision", "when", "who", "verb", "subject", "change"], rows)
+
+
+def _changes(decision: Decision) -> str:
+    """Return what a decision changed, before → after."""
+    words = []
+    for key, after in decision.after.items():
+        before = decision.before.get(key, {})
+        if isinstance(after, dict):
+            changed = [part for part in after if after[part] != before.get(part)]
+            words += [f"{key}.{part}: {before.get(part, '')} → {after[part]}" for part in changed]
+        else:
+            words.append(f"{key}: {after}")
+    return ", ".join(words)

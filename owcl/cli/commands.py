@@ -1,0 +1,57 @@
+"""Groups of commands: loaded when called, and helpful when a word is mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+class CommandGroup(click.Group):
+    """A group whose commands may be named by their import path.
+
+    Args:
+        lazy: for each command `module:name` and the line that help shows, so that help loads nothing.
+        settings: of the group itself, for click.
+    """
+
+    def __init__(self, *, lazy: Mapping[str, tuple[str, str]] | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which a person needs the commands."""
+        return [*self.lazy, *self.commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, importing it where it is lazy."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        from importlib import import_module
+
+        module, _, name = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the lazy commands without importing them."""
+        lines = [(name, line) for name, (_, line) in self.lazy.items()]
+        lines += [(name, command.get_short_help_str(90)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(lines)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant, or say which there are."""
+        names = self.list_commands(ctx)
+        if args[0] in names or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        close = get_close_matches(args[0], names, 1)
+        guess = f' Did you mean "{close[0]}"?' if close else ""
+        raise click.UsageError(
+            f"there is no {ctx.command_path} {args[0]!r}. There are: {', '.join(names)}.{guess}", ctx
+        )

@@ -1,0 +1,228 @@
+"""What operators do with classes: every verb is one decision, and every decision can be taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from owcl.engine import registry
+from owcl.engine.standing import standing
+from owcl.errors import BadInput, Conflict, NotFound, OwclError
+from owcl.types import UNKNOWN, Attributions
+from storage import attributions, classes, experiences, faces, memberships, models
+from storage.store import Store
+
+HOSTILE = (
+    "Robert'); DROP TABLE classes;--",
+    "<script>alert(1)</script>",
+    "=HYPERLINK(1)",
+    "../../etc",
+    "-rf",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Class 1 `real` with faces 1 to 4, provisional classes 2 and 3 with faces 5 to 8 and 9 to 12."""
+    with Store.open(tmp_path / "owcl.db") as opened:
+        with opened.transaction() as transaction:
+            experiences.begin(transaction, 0, labelled=True)
+            experiences.begin(transaction, 1)
+            faces.add_many(
+                transaction,
+                [faces.NewFace(f"{n:064x}", f"{n}.png", (64, 64), int(n > 4)) for n in range(1, 14)],
+            )
+            real = classes.create(transaction, "real", "known")
+            memberships.assign(transaction, range(1, 5), real, memberships.Grounds("label"))
+            for start in (5, 9):
+                birth = classes.Birth(1, {"nearest_class": real, "stability": 0.9})
+                new = classes.create(transaction, birth=birth)
+                memberships.assign(
+                    transaction, range(start, start + 4), new, memberships.Grounds("promotion")
+                )
+        yield opened
+
+
+def members(store: Store) -> dict[int, list[int]]:
+    with store.reading() as transaction:
+        return {
+            entry.id: memberships.members(transaction, entry.id).tolist()
+            for entry in classes.everything(transaction)
+        }
+
+
+def registered(store: Store) -> list[object]:
+    with store.reading() as transaction:
+        return list(classes.everything(transaction))
+
+
+def test_naming_a_provisional_class_makes_it_named_and_keeps_its_id(store: Store) -> None:
+    entry = registry.name(store, "new-2", "  StyleGAN 2 ", "anna", family="synthesis")
+    assert (entry.id, entry.name, entry.family, entry.status) == (2, "StyleGAN 2", "synthesis", "named")
+    assert registry.name(store, "stylegan 2", "StyleGAN", "anna").family == "synthesis"
+    assert registry.name(store, "real", "genuine", "anna").status == "known"
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_hostile_name_is_only_a_name(store: Store, hostile: str) -> None:
+    assert registry.name(store, "2", hostile, "anna").name == hostile
+    assert registry.show(store, hostile).line.id == 2
+    assert store.check_integrity() == []
+
+
+def test_every_verb_leaves_one_decision_with_who_and_before_and_after(store: Store) -> None:
+    registry.name(store, "2", "a", "anna")
+    registry.merge(store, "3", "a", "ben")
+    registry.split(store, "a", [5, 9], "cleo")
+    registry.reject(store, "4", "dora")
+    registry.undo(store, "emil")
+    decisions = registry.history(store)
+    assert [(one.who, one.verb) for one in reversed(decisions)] == [
+        ("anna", "name"), ("ben", "merge"), ("cleo", "split"), ("dora", "reject"), ("emil", "undo"),
+    ]  # fmt: skip
+    first = decisions[-1]
+    assert (first.before["2"]["name"], first.after["2"]["name"]) == ("new-2", "a")
+    assert (first.before["2"]["status"], first.after["2"]["status"]) == ("provisional", "named")
+    assert registry.history(store, limit=2) == decisions[:2]
+
+
+def test_a_merge_moves_all_faces_and_its_undo_gives_back_exactly_the_same(store: Store) -> None:
+    before, classes_before = members(store), registered(store)
+    registry.merge(store, "3", "2", "anna")
+    assert members(store) == before | {2: before[2] + before[3], 3: []}
+    registry.undo(store, "anna")
+    assert (members(store), registered(store)) == (before, classes_before)
+
+
+def test_a_split_moves_the_faces_and_its_undo_moves_them_back(store: Store) -> None:
+    before = members(store)
+    new = registry.split(store, "2", [5, 6], "anna", "SimSwap")
+    assert (new.id, new.name, new.status) == (4, "SimSwap", "named")
+    assert members(store) == before | {2: [7, 8], 4: [5, 6]}
+    registry.undo(store, "anna")
+    assert members(store) == before | {4: []}
+    assert [line.status for line in registry.list_classes(store)][-1] == "rejected"
+    registry.redo(store, "anna")
+    assert members(store) == before | {2: [7, 8], 4: [5, 6]}
+    assert registry.show(store, "SimSwap").line.status == "named"
+
+
+def test_undo_goes_back_through_all_decisions_and_redo_forth_again(store: Store) -> None:
+    def everything() -> tuple[object, object]:
+        return registered(store)[:3], {k: v for k, v in members(store).items() if k <= 3}
+
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: registry.name(store, "2", "a", "anna"),
+        lambda: registry.split(store, "2", [7], "anna"),
+        lambda: registry.merge(store, "3", "2", "anna"),
+        lambda: registry.reject(store, "real", "anna"),
+        lambda: registry.name(store, "2", "b", "anna"),
+    )
+    states = [everything()]
+    for step in steps:
+        step()
+        states.append(everything())
+    for state in reversed(states[:-1]):
+        registry.undo(store, "anna")
+        assert everything() == state
+    for state in states[1:]:
+        registry.redo(store, "anna")
+        assert everything() == state
+
+
+def test_with_nothing_to_take_back_undo_and_redo_say_so(store: Store) -> None:
+    with pytest.raises(NotFound, match="history: there is nothing to undo"):
+        registry.undo(store, "anna")
+    registry.reject(store, "2", "anna")
+    with pytest.raises(NotFound, match="history: there is nothing to redo"):
+        registry.redo(store, "anna")
+
+
+def test_undo_refuses_to_overwrite_what_came_later(store: Store) -> None:
+    registry.name(store, "2", "a", "anna")
+    with store.transaction() as transaction:
+        classes.set_family(transaction, 2, "swap")
+    with pytest.raises(Conflict, match=r"class 2: it was changed again after decision 1 \(name by anna\)"):
+        registry.undo(store, "anna")
+
+
+def test_undo_of_a_split_refuses_to_lose_faces_that_joined_since(store: Store) -> None:
+    new = registry.split(store, "2", [5], "anna")
+    with store.transaction() as transaction:
+        memberships.assign(transaction, [13], new.id, memberships.Grounds("pseudo"))
+    with pytest.raises(Conflict, match="class 4: it was changed again"):
+        registry.undo(store, "anna")
+    assert members(store)[4] == [5, 13]
+
+
+def test_a_rejected_class_is_predicted_no_more_but_its_faces_are_not_proposed_again(store: Store) -> None:
+    registry.reject(store, "2", "anna")
+    with store.reading() as transaction:
+        present = standing(transaction)
+        assert [entry.id for entry in classes.live(transaction)] == [1, 3]
+        assert set(memberships.active(transaction).face_ids.tolist()) >= {5, 6, 7, 8}
+    assert present.class_ids.tolist() == [1] * 4 + [UNKNOWN] * 4 + [3] * 4
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind", "words"),
+    [
+        (lambda s: registry.name(s, "2", " ", "a"), BadInput, "it is empty"),
+        (lambda s: registry.name(s, "2", "x\x1b[31m", "a"), BadInput, "control character"),
+        (lambda s: registry.name(s, "2", "REAL", "a"), Conflict, "the name 'REAL' belongs to class 1"),
+        (lambda s: registry.name(s, "nobody", "x", "a"), NotFound, "Classes: real, new-2, new-3"),
+        (lambda s: registry.merge(s, "2", "2", "a"), Conflict, "leads back to it"),
+        (lambda s: registry.merge(s, "2", "99", "a"), NotFound, "there is no class '99'"),
+        (lambda s: registry.split(s, "2", [5, 9], "a"), BadInput, "class 2: face 9 is not a member of it"),
+        (lambda s: registry.split(s, "2", [], "a"), BadInput, "0 of its 4 faces were to be split off"),
+        (lambda s: registry.split(s, "2", [5, 6, 7, 8], "a"), BadInput, "4 of its 4 faces"),
+        (lambda s: registry.split(s, "2", [5], "a", "real"), Conflict, "the name 'real' belongs to class 1"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    store: Store, verb: Callable[[Store], object], kind: type[OwclError], words: str
+) -> None:
+    before = members(store), registered(store)
+    with pytest.raises(kind, match=words):
+        verb(store)
+    assert ((members(store), registered(store)), registry.history(store)) == (before, [])
+
+
+def test_a_tombstone_takes_no_more_decisions(store: Store) -> None:
+    registry.merge(store, "3", "2", "anna")
+    registry.reject(store, "2", "anna")
+    with pytest.raises(Conflict, match="class 3: it was merged into class 2"):
+        registry.name(store, "3", "x", "anna")
+    with pytest.raises(Conflict, match="class 2: it was rejected"):
+        registry.merge(store, "2", "1", "anna")
+
+
+def test_somebodys_word_counts_more_than_the_model(store: Store) -> None:
+    ids = np.array([5, 13])
+    with store.transaction() as transaction:
+        version = models.add(transaction, "models/1.safetensors", {}, (1,))
+        says = Attributions(ids, np.array([1, 1]), np.array([0.8, 0.9]), np.array([0.5, 0.25]), version)
+        attributions.write(transaction, says)
+        present = standing(transaction)
+    assert present.face_ids.tolist() == list(range(1, 14))
+    assert dict(zip(present.face_ids.tolist(), present.class_ids.tolist(), strict=True))[5] == 2
+    assert (present.class_ids[-1], present.origins[-1], present.p_values[-1]) == (1, "model", 0.25)
+    assert (present.origins[4], present.probabilities[4]) == ("promotion", 0.8)
+    assert np.isnan(present.probabilities[0])
+    assert [(line.id, line.faces) for line in registry.list_classes(store)] == [(1, 5), (2, 4), (3, 4)]
+
+
+def test_a_class_is_shown_with_evidence_faces_and_its_history(store: Store) -> None:
+    registry.name(store, "2", "a", "anna")
+    registry.merge(store, "3", "a", "ben")
+    registry.name(store, "real", "genuine", "cleo")
+    view = registry.show(store, "A")
+    assert (view.line.name, view.line.born, view.line.faces, view.members) == ("a", 1, 8, 8)
+    assert view.nearest is not None
+    assert (view.nearest.name, view.evidence["stability"]) == ("genuine", 0.9)
+    assert view.examples == tuple(f"{n}.png" for n in range(5, 10))
+    assert [one.who for one in view.decisions] == ["ben", "anna"]
+    assert [one.who for one in registry.show(store, "3").decisions] == ["ben"]
