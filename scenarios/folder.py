@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from owcl.errors import BadInput
-from scenarios.schedule import REAL, Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
+from scenarios.method_folders import SUFFIXES, method_folders
+from scenarios.schedule import Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
 from scenarios.truth import AnswerKey
 
 PLAN_FILE = "stream.toml"
 MANIFEST = "manifest.csv"
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 DEFAULT_IMAGE_SIZE = 64
 _KEYS = {"name", "image_size", "test_fraction", "seed", "known", "labelled_fraction", "experience"}
 _EXPERIENCE_KEYS = {"novel", "novel_per_class", "seen_per_class", "absent"}
@@ -56,28 +56,6 @@ def load(root: Path, seed: int | None = None) -> tuple[Schedule, AnswerKey]:
     known_families = {method: families[method] for method in plan.known if method in families}
     schedule = Schedule(plan.name, plan.image_size, plan.known, known_families, experiences, test)
     return schedule, key
-
-
-def method_folders(root: Path) -> dict[str, Path]:
-    """Return the folders of methods by name, those that hold at least one image.
-
-    Raises:
-        BadInput: if there is no such folder.
-    """
-    if not root.is_dir():
-        raise BadInput(f"{root}: there is no such folder. A folder of method folders is expected.")
-    base = root / "faces" if (root / "faces").is_dir() else root
-    folders = {
-        folder.name: folder
-        for folder in sorted(base.iterdir())
-        if folder.is_dir() and any(file.suffix.lower() in SUFFIXES for file in folder.iterdir())
-    }
-    if not folders:
-        raise BadInput(
-            f"{base}: no folder with images in it. One folder a method is expected, such as {base}/{REAL}/ "
-            f"and {base}/simswap/, with PNG or JPEG faces. Sort the faces into folders."
-        )
-    return folders
 
 
 def read_plan(path: Path, methods: Collection[str]) -> StreamPlan:

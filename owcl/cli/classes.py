@@ -26,7 +26,6 @@ def classes() -> None:
 
     A CLASS is an id or a name. Every decision is kept in the history and can be undone.
 
-    \b
     Examples:
       owcl classes list
       owcl classes name 12 "StyleGAN 2"
@@ -40,7 +39,6 @@ def classes() -> None:
 def list_command(everything: bool, root: Path, as_json: bool) -> None:
     """List the classes with their numbers of faces.
 
-    \b
     Examples:
       owcl classes list
       owcl classes list --all --json
@@ -66,7 +64,6 @@ def list_command(everything: bool, root: Path, as_json: bool) -> None:
 def show(class_: str, root: Path, as_json: bool) -> None:
     """Show a class with its evidence, a few of its faces and its history.
 
-    \b
     Examples:
       owcl classes show 12
       owcl classes show "StyleGAN 2" --json
@@ -98,7 +95,6 @@ def show(class_: str, root: Path, as_json: bool) -> None:
 def name(class_: str, new_name: str, family: str | None, who: str, root: Path, as_json: bool) -> None:
     """Name a class.
 
-    \b
     Examples:
       owcl classes name 12 "StyleGAN 2"
       owcl classes name 13 SimSwap --family "identity swap"
@@ -119,7 +115,6 @@ def name(class_: str, new_name: str, family: str | None, who: str, root: Path, a
 def merge(class_: str, into: str, who: str, root: Path, as_json: bool) -> None:
     """Merge a class into another one, which keeps its name and id.
 
-    \b
     Examples:
       owcl classes merge 13 12
       owcl classes merge new-13 "StyleGAN 2"
@@ -145,7 +140,6 @@ def split(
 
     FACES are ids, or - for a list of them on standard input; owcl export csv lists faces with their ids.
 
-    \b
     Examples:
       owcl classes split 12 501 502 507
       owcl classes split 12 - --name "StyleGAN 3" < faces.txt
@@ -168,7 +162,6 @@ def reject(class_: str, who: str, root: Path, as_json: bool) -> None:
 
     Its faces are not proposed again.
 
-    \b
     Examples:
       owcl classes reject 12
       owcl classes reject new-12 --who anna
@@ -189,7 +182,6 @@ def undo(who: str, root: Path, as_json: bool) -> None:
 
     Undoing again takes back the one before it.
 
-    \b
     Examples:
       owcl classes undo
       owcl classes undo --who anna
@@ -208,7 +200,6 @@ def undo(who: str, root: Path, as_json: bool) -> None:
 def redo(who: str, root: Path, as_json: bool) -> None:
     """Take back the last undo.
 
-    \b
     Examples:
       owcl classes redo
       owcl classes redo --who anna
@@ -227,7 +218,6 @@ def redo(who: str, root: Path, as_json: bool) -> None:
 def history(limit: int, root: Path, as_json: bool) -> None:
     """Show who decided what and when, newest first.
 
-    \b
     Examples:
       owcl classes history
       owcl classes history --limit 1000 --json
@@ -247,8 +237,8 @@ def _face_id(word: str) -> int:
         return int(word)
     except ValueError:
         raise BadInput(
-            f"classes split: {word!r} is no id of a face. A whole number is expected. `owcl export csv` lists "
-            "faces with their ids."
+            f"classes split: {word!r} is no id of a face. A whole number is expected. "
+            "`owcl export csv` lists faces with their ids."
         ) from None
 
 

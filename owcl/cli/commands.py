@@ -1,11 +1,20 @@
-"""Groups of commands: loaded when called, and helpful when a word is mistyped."""
+"""Commands and groups: examples in the help, loaded when called, helpful when a word is mistyped."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import Any
 
 import click
+
+
+class TaughtCommand(click.Command):
+    """A command whose help ends in examples, a line each, taken from its docstring."""
+
+    def __init__(self, *positional: Any, **settings: Any) -> None:
+        super().__init__(*positional, **settings)
+        self.help = _unwrapped(self.help)
 
 
 class CommandGroup(click.Group):
@@ -16,8 +25,13 @@ class CommandGroup(click.Group):
         settings: of the group itself, for click.
     """
 
-    def __init__(self, *, lazy: Mapping[str, tuple[str, str]] | None = None, **settings: Any) -> None:
-        super().__init__(**settings)
+    command_class = TaughtCommand
+
+    def __init__(
+        self, *positional: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **settings: Any
+    ) -> None:
+        super().__init__(*positional, **settings)
+        self.help = _unwrapped(self.help)
         self.lazy = lazy or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -55,3 +69,8 @@ class CommandGroup(click.Group):
         raise click.UsageError(
             f"there is no {ctx.command_path} {args[0]!r}. There are: {', '.join(names)}.{guess}", ctx
         )
+
+
+def _unwrapped(text: str | None) -> str | None:
+    # \b keeps click from joining the lines of a paragraph.
+    return None if text is None else cleandoc(text).replace("\n\nExamples:\n", "\n\n\b\nExamples:\n")

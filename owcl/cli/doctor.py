@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from owcl.cli import output
+from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.errors import BadInput
 
 
-@click.command()
+@click.command(cls=TaughtCommand)
 @workspace_option
 @json_option
 @click.pass_context
@@ -20,7 +21,6 @@ def doctor(context: click.Context, root: Path, as_json: bool) -> None:
 
     Ends with exit code 3 when something is broken.
 
-    \b
     Examples:
       owcl doctor
       owcl doctor --workspace cases --json

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from owcl.cli import output
+from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.cli.session import opened
 
 
-@click.command()
+@click.command(cls=TaughtCommand)
 @click.argument("kind", type=click.Choice(["csv", "parquet", "imagefolder"]))
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
 @workspace_option
@@ -22,7 +23,6 @@ def export(kind: str, target: Path, root: Path, as_json: bool) -> None:
     Each face comes with its source, its class and on whose word, probability and p-value. An imagefolder is a
     copy of each image as OUT/<class>/<sha256>.<suffix>. Nothing is overwritten.
 
-    \b
     Examples:
       owcl export csv faces.csv
       owcl export imagefolder ~/sorted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def with_standard_input(inputs: Iterable[str]) -> Iterator[str]:
     """Yield what was named; `-` stands for the lines of standard input."""
     for named in inputs:
         if named == "-":
-            for line in click.get_binary_stream("stdin"):
+            for line in sys.stdin.buffer:
                 if path := os.fsdecode(line.rstrip(b"\r\n")):
                     yield path
         else:

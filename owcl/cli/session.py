@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +33,9 @@ class Session:
     handler: logging.Handler | None = None
 
     def log_to(self, folder: Path) -> None:
-        """Write what happens into the log of a workspace from now on."""
+        """Write what happens into the log of a workspace from now on; the first one asked for is kept."""
+        if self.handler is not None:
+            return
         try:
             handler = logging.FileHandler(folder / LOG, encoding="utf-8", errors="backslashreplace")
         except OSError:  # A read-only workspace can still be looked at.
@@ -89,7 +89,6 @@ def guarded(session: Session, command: Callable[[], object]) -> int:
 def _exit_code(session: Session, command: Callable[[], object]) -> int:
     try:
         code = command()
-        sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
@@ -100,10 +99,6 @@ def _exit_code(session: Session, command: Callable[[], object]) -> int:
     except OwclError as error:
         output.note(f"Error: {error}")
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has seen enough; Python must not complain when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:
         return _defect(session, error)
 
@@ -126,7 +121,7 @@ def _defect(session: Session, error: Exception) -> int:
         )
         where = f"in {session.log}"
     output.note(
-        f"Error: {type(error).__name__}: {error}. This is a defect of owcl, not of your input. The details are "
-        f"{where}: please report them. What was reported as done is kept."
+        f"Error: {type(error).__name__}: {error}. This is a defect of owcl, not of your input. The "
+        f"details are {where}: please report them. What was reported as done is kept."
     )
     return DEFECT

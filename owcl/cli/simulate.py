@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,20 +11,7 @@ import click
 from owcl.cli import output
 from owcl.cli.commands import CommandGroup
 from owcl.cli.options import EXISTING_FOLDER, json_option
-from owcl.cli.session import current
-
-COLUMNS = (
-    "id_acc_all",
-    "id_acc_novel",
-    "acc_known",
-    "acc_all_joint",
-    "acc_novel_joint",
-    "forget_labelled",
-    "count_mae",
-    "false_new",
-    "auroc",
-    "seconds",
-)
+from owcl.cli.session import current, opened
 
 
 @click.group(cls=CommandGroup)
@@ -35,7 +21,6 @@ def simulate() -> None:
     owcl learns the known methods from labelled faces, then meets new ones in unlabelled faces, without being
     told how many. Accuracies are in percent, on test faces that nothing was chosen by.
 
-    \b
     Examples:
       owcl simulate rendered
       owcl simulate folder ~/forge64 --baselines --seeds 3
@@ -68,7 +53,6 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
 def folder(root: Path, **options: Any) -> None:
     """Methods in a tree DIR/<method>/*, in the order of its stream.toml.
 
-    \b
     Examples:
       owcl simulate folder ~/forge64
       owcl simulate folder ~/forge64 --baselines --seeds 3 --json > results.json
@@ -81,7 +65,6 @@ def folder(root: Path, **options: Any) -> None:
 def rendered(**options: Any) -> None:
     """Rendered faces and forgeries of them; needs no images.
 
-    \b
     Examples:
       owcl simulate rendered
       owcl simulate rendered --workspace demo --baselines
@@ -95,7 +78,6 @@ def rendered(**options: Any) -> None:
 def forge(faces: Path, **options: Any) -> None:
     """Forgeries of your own photographs.
 
-    \b
     Examples:
       owcl simulate forge --faces ~/portraits
       owcl simulate forge --faces ~/portraits --seeds 3 --json
@@ -106,34 +88,32 @@ def forge(faces: Path, **options: Any) -> None:
 def _simulate(
     scenario: Literal["folder", "rendered", "forge"], root: Path | None, faces: Path | None, **options: Any
 ) -> None:
+    from owcl.engine.simulate import COLUMNS
     from owcl.engine.simulate import simulate as run
+    from owcl.evaluation.table import summary
 
     workspace = options["workspace"] or Path(f"simulation-{scenario}")
     workspace.mkdir(parents=True, exist_ok=True)
     current().log_to(workspace)
     with output.progress() as report:
         found = run(scenario, root, faces, workspace, options["seeds"], options["baselines"], report)
+    reports = [_written(Path(place)) for place in found["workspaces"]]
     if options["as_json"]:
         output.json_object(found)
         return
-    rows = [
-        (name, *(_spread(figures[column]) for column in COLUMNS))
-        for name, figures in found["methods"].items()
-    ]
-    output.table(["method", *COLUMNS], rows)
-    for place in found["workspaces"]:
-        output.note(f"workspace: {place}; owcl report --workspace {place} writes its report")
+    # Turned round, since four methods fit a terminal and fourteen figures do not.
+    output.table(*_turned(["", *COLUMNS], summary(found["methods"], COLUMNS)))
+    for place in reports:
+        output.note(f"Report: {place}")
 
 
-def _spread(values: Sequence[float | None]) -> str:
-    """Return the mean over seeds, with the standard deviation where there are several.
+def _written(root: Path) -> Path:
+    from owcl.engine.report import report
 
-    Example:
-        >>> _spread([90.0, 92.0]), _spread([90.0]), _spread([None])
-        ('91.0 ± 1.4', '90.0', '-')
-    """
-    present = [value for value in values if value is not None and value == value]
-    if not present:
-        return "-"
-    mean = f"{statistics.fmean(present):.1f}"
-    return f"{mean} ± {statistics.stdev(present):.1f}" if len(present) > 1 else mean
+    with opened(root) as workspace:
+        return report(workspace)
+
+
+def _turned(headers: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    columns = [list(column) for column in zip(headers, *rows, strict=True)]
+    return columns[0], columns[1:]

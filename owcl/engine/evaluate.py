@@ -17,7 +17,7 @@ from owcl.evaluation.open_set import open_set_acc, separation
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.types import Attributions
-from scenarios.folder import method_folders
+from scenarios.method_folders import method_folders
 from storage import classes
 
 Ids = NDArray[np.int64]

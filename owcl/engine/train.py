@@ -21,7 +21,7 @@ from owcl.memory.replay import LABELLED, Exemplars
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
 from owcl.types import Quarantined
-from scenarios.folder import method_folders
+from scenarios.method_folders import method_folders
 from scenarios.streams import FaceDataset, single_experience
 from storage import classes, experiences, faces, memberships, models, quarantine
 

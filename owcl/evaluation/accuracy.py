@@ -24,12 +24,14 @@ Map = Mapping[int, int | None]
 
 @dataclass(frozen=True)
 class Roles:
-    """Method numbers by what they are at one experience."""
+    """Method numbers by what they are at one experience; no method has two roles."""
 
     known: frozenset[int]
+    """Labelled in experience 0."""
     earlier: frozenset[int]
     """Novel ones that arrived in an experience before."""
     new: frozenset[int]
+    """Novel ones that first arrive in this experience."""
 
 
 def accuracy_columns(truth: Ids, predicted: Ids, roles: Roles, registry: Map) -> dict[str, float]:
@@ -39,10 +41,11 @@ def accuracy_columns(truth: Ids, predicted: Ids, roles: Roles, registry: Map) ->
         truth: `(N,)` method numbers of test faces, all of methods that have arrived.
         predicted: `(N,)` class ids; -1 is "none that I know" and always an error here.
         roles: which methods are known, earlier and new.
-        registry: the map that was fixed when each class was promoted.
+        registry: the map that was fixed when each class was promoted; ids in the order of promotion.
 
     Returns:
-        Fractions in [0, 1] by column name; NaN where a subset is empty.
+        Fractions in [0, 1] by column name; NaN where a subset is empty. `acc_known` is direct: a later
+        class that duplicates a known method is wrong there, and right in `id_acc_known`.
     """
     novel = roles.earlier | roles.new
     is_known, is_novel = _among(truth, roles.known), _among(truth, novel)
@@ -52,7 +55,7 @@ def accuracy_columns(truth: Ids, predicted: Ids, roles: Roles, registry: Map) ->
     strict = _right(truth, predicted, _oldest_only(registry))
     all_joint, id_all = _mean(by_joint), _mean(by_registry)
     return {
-        "acc_known": _mean(by_registry[is_known]),
+        "acc_known": _mean(strict[is_known]),
         "acc_novel_own": _mean(_right(truth[is_novel], predicted[is_novel], own)),
         "acc_all_joint": all_joint,
         "acc_known_joint": _mean(by_joint[is_known]),
@@ -126,11 +129,11 @@ def registry_entry(truth_of_members: Ids) -> int | None:
 
 
 def _right(truth: Ids, predicted: Ids, stands_for: Map) -> NDArray[np.bool_]:
-    methods = np.array(
-        [-1 if (method := stands_for.get(class_id)) is None else method for class_id in predicted.tolist()],
-        np.int64,
-    )
-    right: NDArray[np.bool_] = methods == truth
+    right = np.zeros(len(truth), np.bool_)
+    for class_id in np.unique(predicted[predicted != UNKNOWN]).tolist():
+        method = stands_for.get(class_id)
+        if method is not None:
+            right |= (predicted == class_id) & (truth == method)
     return right
 
 
@@ -146,7 +149,7 @@ def _oldest_only(registry: Map) -> dict[int, int | None]:
 
 
 def _macro(right: NDArray[np.bool_], truth: Ids, methods: Collection[int]) -> float:
-    means = [_mean(right[truth == method]) for method in methods if (truth == method).any()]
+    means = [_mean(right[truth == method]) for method in sorted(methods) if (truth == method).any()]
     return float(np.mean(means)) if means else math.nan
 
 

@@ -1,8 +1,9 @@
-"""Figures as SVG text, drawn without any global state of matplotlib."""
+"""Figures as SVG text, drawn without a window; names in them are shown as they are, never interpreted."""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+
+from owcl.errors import BadInput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +30,9 @@ _STYLE: Any = {
     "axes.titlepad": 10,
     "svg.hashsalt": "owcl",
     "svg.fonttype": "none",
+    # A method may be called "$x".
+    "text.parse_math": False,
+    "axes.unicode_minus": False,
 }
 
 
@@ -39,7 +44,7 @@ def accuracy_over_time(series: Mapping[str, Sequence[float | None]]) -> str:
             numbers = [np.nan if value is None else value for value in values]
             axes.plot(numbers, marker="o", markersize=4, color=COLOURS[index % len(COLOURS)], label=name)
         axes.set(xlabel="experience", ylabel="percent", ylim=(0, 103))
-        axes.set_xticks(range(max(len(values) for values in series.values())))
+        axes.set_xticks(range(max((len(values) for values in series.values()), default=0)))
         axes.grid(axis="y", alpha=0.25)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return _svg(figure)
@@ -59,7 +64,13 @@ def forgetting_matrix(accuracies: Sequence[Sequence[float | None]], cohorts: Seq
 
 
 def confusion(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]) -> str:
-    """Draw how the faces of each method (rows) were attributed to classes (columns)."""
+    """Draw how the faces of each method (rows) were attributed to classes (columns).
+
+    Args:
+        counts: `(methods, classes)` faces.
+        rows: names of the methods.
+        columns: names of the classes, "unknown" among them if it was an answer.
+    """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with rc_context(_STYLE):
         width, height = 2.6 + 0.55 * len(columns), 1.9 + 0.36 * len(rows)
@@ -68,18 +79,20 @@ def confusion(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[
         _write_cells(axes, np.where(shares >= 0.005, shares, np.nan), light_above=0.6)
         axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
         axes.set_yticks(range(len(rows)), rows)
+        axes.set(xlabel="attributed to", ylabel="made by")
         return _svg(figure)
 
 
 def embedding_map(points: NDArray[np.floating], names: Sequence[str]) -> str:
-    """Draw `(N, 2)` points coloured by class."""
+    """Draw `(N, 2)` points, coloured by the class that each is attributed to."""
     with rc_context(_STYLE):
         figure, axes = _axes(7.5, 4.8, "Map of the faces as the model sees them, by class")
         distinct = sorted(set(names))
         for index, name in enumerate(distinct):
-            chosen = np.array([other == name for other in names])
+            chosen = np.array([other == name for other in names], np.bool_)
             axes.scatter(
-                *points[chosen].T,
+                points[chosen, 0],
+                points[chosen, 1],
                 s=9,
                 alpha=0.7,
                 linewidths=0,
@@ -93,11 +106,26 @@ def embedding_map(points: NDArray[np.floating], names: Sequence[str]) -> str:
 
 
 def project(vectors: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return `(N, 2)` t-SNE coordinates of `(N, D)` vectors, for at most 1,500 of them."""
-    reduced = PCA(min(30, *vectors.shape), svd_solver="full").fit_transform(vectors)
+    """Return `(N, 2)` coordinates of `(N, D)` vectors: PCA, then t-SNE.
+
+    Args:
+        vectors: 4 to 1,500 of them.
+        rng: the same one gives the same map.
+
+    Raises:
+        BadInput: if there are too few or too many.
+
+    Source:
+        Van der Maaten and Hinton, Visualizing data using t-SNE, JMLR 2008.
+    """
+    if not 4 <= len(vectors) <= LARGEST_MAP:
+        raise BadInput(
+            f"map: {len(vectors):,} vectors. From 4 to {LARGEST_MAP:,} are expected. Draw some of them."
+        )
+    reduced = _principal(vectors, 30)
     perplexity = min(30.0, max(2.0, (len(vectors) - 1) / 4))
     seed = int(rng.integers(2**31))
-    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed, max_iter=500)
+    tsne = TSNE(perplexity=perplexity, init=_started(reduced), random_state=seed, max_iter=500)
     points: NDArray[np.float32] = tsne.fit_transform(reduced)
     return points
 
@@ -131,7 +159,8 @@ def counting(estimates: Sequence[tuple[float, float, float]], true: Sequence[int
         figure, axes = _axes(7.5, 3.0, "How many new methods arrived? Estimate with its range")
         places = np.arange(1, len(estimates) + 1)
         values = np.array(estimates, float).reshape(-1, 3)
-        errors = [values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]
+        # A range need not hold its estimate: the number is rounded, the range is not.
+        errors = np.maximum([values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]], 0)
         axes.errorbar(
             places, values[:, 0], yerr=errors, fmt="o", color=COLOURS[0], capsize=4, label="estimated"
         )
@@ -146,13 +175,28 @@ def counting(estimates: Sequence[tuple[float, float, float]], true: Sequence[int
 
 
 def strip(images: NDArray[np.uint8]) -> bytes:
-    """Return a PNG of `(N, S, S, 3)` faces side by side."""
+    """Return a PNG of `(N, S, S, 3)` faces side by side, at least one."""
     from PIL import Image
 
     joined = np.concatenate(list(images), axis=1)
     buffer = io.BytesIO()
     Image.fromarray(joined).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def _principal(vectors: NDArray[np.float32], components: int) -> NDArray[np.float32]:
+    """Return the leading principal components, without trouble where all vectors are equal."""
+    centred = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    scores: NDArray[np.float32] = (left * sizes)[:, :components]
+    return scores
+
+
+def _started(reduced: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return where t-SNE starts: the first two components, small, as its authors advise."""
+    start = np.zeros((len(reduced), 2), np.float32)
+    start[:, : reduced.shape[1]] = reduced[:, :2]
+    return start * np.float32(1e-4 / max(float(start[:, 0].std()), 1e-12))
 
 
 def _axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
@@ -180,6 +224,10 @@ def _write_cells(axes: Axes, table: NDArray[np.float64], light_above: float | No
 
 def _svg(figure: Figure) -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with warnings.catch_warnings():
+        # The reader's fonts are used, which may have what the one for measuring lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = buffer.getvalue()
     return text[text.index("<svg") :]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +14,19 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Forgetting:
-    """By cohort, and their mean; not clipped, so that getting better is negative."""
+    """A figure by cohort, and the mean of those that are defined; not clipped, so that it may be negative."""
 
     per_cohort: tuple[float, ...]
     mean: float
+    """NaN where no cohort has a figure."""
 
 
 def forgetting(accuracies: Matrix) -> Forgetting:
     """Return how far each cohort but the last fell from its best, `max_{k <= t < T} A[t, k] - A[T, k]`.
 
     Args:
-        accuracies: `(T + 1, T + 1)`; rows are experiences, columns cohorts; NaN where a cohort is empty.
+        accuracies: `(T + 1, T + 1)` fractions; rows are experiences, columns cohorts; NaN where a cohort
+            is empty, as after an experience in which nothing new arrived.
 
     Source:
         Chaudhry et al., Riemannian walk for incremental learning, ECCV 2018.
@@ -51,9 +54,29 @@ def forward_transfer(accuracies: Matrix, baseline: Sequence[float]) -> Forgettin
 
 def seen_means(accuracies: Matrix) -> tuple[float, ...]:
     """Return for each experience the mean over the cohorts that have arrived."""
-    return tuple(float(np.nanmean(row[: t + 1])) for t, row in enumerate(accuracies))
+    return tuple(_mean(row[: t + 1]) for t, row in enumerate(accuracies))
+
+
+def over_stream(columns: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return what C-GCD papers say of a whole stream, from `accuracy_columns` after experiences 0 to T.
+
+    `forget_labelled` is the M_f of Happy's table, `forget_seen` that of GOAL's, and `discovery_mean` the M_d
+    of both: two forgettings share one name there, so that they must not be compared with each other.
+    `discovery_mean` leaves out experiences in which nothing new arrived.
+    """
+    first, last = columns[0], columns[-1]
+    return {
+        "forget_labelled": first["acc_known"] - last["acc_known"],
+        "forget_seen": first["id_acc_all"] - last["acc_seen"],
+        "discovery_mean": _mean([row["id_acc_new"] for row in columns[1:]]),
+        "discovery_last": last["id_acc_novel"],
+    }
 
 
 def _by_cohort(values: Sequence[float]) -> Forgetting:
+    return Forgetting(tuple(map(float, values)), _mean(values))
+
+
+def _mean(values: Sequence[float] | Matrix) -> float:
     present = [value for value in values if not np.isnan(value)]
-    return Forgetting(tuple(map(float, values)), float(np.mean(present)) if present else float("nan"))
+    return float(np.mean(present)) if present else math.nan

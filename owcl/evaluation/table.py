@@ -6,24 +6,31 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+NOT_DEFINED = "\N{EN DASH}"
+TWO_DECIMALS = frozenset({"nmi", "ami", "ari", "auroc", "aupr", "oscr", "count_mae"})
+"""Columns whose figures are about one; the others are percentages, numbers or seconds."""
+
 
 def summary(
     figures: Mapping[str, Mapping[str, Sequence[float | None]]], columns: Sequence[str]
 ) -> list[list[str]]:
     """Return one row a method: its name, then `mean ± standard deviation` of each column.
 
+    The deviation is that of a sample (over n - 1), and left out where there is one seed.
+
     Args:
         figures: method → column → one value a seed, none or NaN where it is not defined.
         columns: in the order wanted.
     """
     return [
-        [method, *(_cell(values.get(column, ())) for column in columns)] for method, values in figures.items()
+        [method, *(_cell(values.get(column, ()), 1 + (column in TWO_DECIMALS)) for column in columns)]
+        for method, values in figures.items()
     ]
 
 
-def _cell(values: Sequence[float | None]) -> str:
+def _cell(values: Sequence[float | None], decimals: int) -> str:
     present = [value for value in values if value is not None and not np.isnan(value)]
     if not present:
-        return "–"
-    mean = f"{np.mean(present):.1f}"
-    return mean if len(present) == 1 else f"{mean} ± {np.std(present, ddof=1):.1f}"
+        return NOT_DEFINED
+    mean = f"{np.mean(present):.{decimals}f}"
+    return mean if len(present) == 1 else f"{mean} ± {np.std(present, ddof=1):.{decimals}f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -9,12 +10,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from avalanche.training.templates.base import BaseTemplate
 from torch import Tensor, nn
 
 from owcl.learners.base import Batch
 from owcl.memory.replay import Exemplars
 from owcl.models.network import Network
+
+with warnings.catch_warnings():
+    # Solvers that Avalanche brings along warn of their own future at import.
+    warnings.simplefilter("ignore")
+    from avalanche.training.templates.base import BaseTemplate
 
 
 class TrainableLearner(Protocol):
@@ -75,7 +80,11 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         parameters = [weight for weight in self.learner.parameters() if weight.requires_grad]
         optimiser = torch.optim.AdamW(parameters, weight_decay=self.plan.weight_decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, self.plan.learning_rate, total_steps=self.plan.steps, pct_start=0.2
+            optimiser,
+            self.plan.learning_rate,
+            total_steps=self.plan.steps,
+            # A rise shorter than two steps would be no rise.
+            pct_start=max(0.2, min(0.9, 2 / self.plan.steps)),
         )
         self.learner.to(memory_format=torch.channels_last).train()
         with torch.random.fork_rng(devices=[]):
@@ -93,7 +102,9 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
                 optimiser.step()
                 schedule.step()
                 if self.progress is not None:
-                    self.progress(step, self.plan.steps, {name: float(loss) for name, loss in losses.items()})
+                    self.progress(
+                        step, self.plan.steps, {name: float(loss.detach()) for name, loss in losses.items()}
+                    )
         self.learner.eval()
 
     def _faces(self, experience: Any) -> tuple[Tensor, np.ndarray]:

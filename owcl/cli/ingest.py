@@ -1,0 +1,48 @@
+"""`owcl ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from owcl.cli import output
+from owcl.cli.commands import TaughtCommand
+from owcl.cli.options import json_option, with_standard_input, workspace_option
+from owcl.cli.session import opened
+
+
+@click.command(cls=TaughtCommand)
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
+@workspace_option
+@json_option
+def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
+    """Take in unlabelled faces and attribute them.
+
+    INPUTS are images, folders, patterns, zip archives, or - for a list of paths on standard input. The same
+    content is taken in once, so running it again goes on where it stopped. What cannot be read goes to
+    quarantine with the reason.
+
+    Examples:
+      owcl ingest ~/inbox faces.zip "more/**/*.png"
+      find /evidence -newer last | owcl ingest -
+    """
+    with opened(root) as workspace, output.progress() as report:
+        from owcl.engine.ingest import ingest as take_in
+
+        result = take_in(workspace, list(with_standard_input(inputs)), report)
+    if as_json:
+        output.json_object(result)
+        return
+    output.fields(
+        {
+            "experience": result.experience,
+            "new faces": result.new,
+            "of known classes": result.known,
+            "unknown": result.unknown,
+            "here already": result.already,
+            "in quarantine": result.quarantined,
+            "faces a second": round(result.new / max(result.seconds, 1e-9)),
+        }
+    )
+    output.note("Next: owcl discover")

@@ -1,0 +1,44 @@
+"""`owcl update`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from owcl.cli import output
+from owcl.cli.commands import TaughtCommand
+from owcl.cli.options import json_option, workspace_option
+from owcl.cli.session import opened
+
+
+@click.command(cls=TaughtCommand)
+@workspace_option
+@json_option
+def update(root: Path, as_json: bool) -> None:
+    """Learn what was discovered, without forgetting.
+
+    The adapted network answers only if it passes the gate; otherwise the earlier one goes on, with the new
+    classes added.
+
+    Examples:
+      owcl update
+      owcl update --workspace cases --json
+    """
+    with opened(root) as workspace, output.progress() as report:
+        from owcl.engine.update import update as learn
+
+        result = learn(workspace, report)
+    if as_json:
+        output.json_object(result)
+        return
+    network = "the adapted network" if result.accepted else "the earlier network, with the new classes"
+    output.fields(
+        {
+            "experience": result.experience,
+            "model version": result.model_version,
+            "answers now": network if result.changed else "as before: there was nothing to learn",
+            **result.gate,
+        }
+    )
+    output.note("Next: owcl ingest FACES, or owcl report")

@@ -1,0 +1,255 @@
+"""The command line as a person and a script meet it."""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from owcl.cli import session
+from owcl.cli.main import COMMANDS, run
+from owcl.cli.session import Session, guarded
+from owcl.errors import Conflict
+from storage import classes, experiences, faces, memberships
+from storage.store import Store
+
+HEAVY = ("torch", "numpy", "sqlalchemy", "rich", "pydantic", "avalanche", "faiss", "pandas")
+HELP = "from owcl.cli.main import run; run(['--help'])"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Class 1 `real` with faces 1 to 3, class 2 with faces 4 to 6, nothing trained."""
+    root = tmp_path / "cases"
+    assert run(["init", str(root)]) == 0
+    with Store.open(root / "owcl.db") as store, store.transaction() as transaction:
+        experiences.begin(transaction, 0, labelled=True)
+        rows = [faces.NewFace(f"{n:064x}", f"/gone/{n}.png", (64, 64), 0) for n in range(1, 7)]
+        faces.add_many(transaction, rows)
+        for name, start in (("real", 1), (None, 4)):
+            new = classes.create(transaction, name, "known" if name else "provisional")
+            memberships.assign(transaction, range(start, start + 3), new, memberships.Grounds("label"))
+    return root
+
+
+Answer = tuple[int, str, str]
+Owcl = Callable[..., Answer]
+
+
+@pytest.fixture
+def owcl(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Owcl:
+    monkeypatch.setenv("OWCL_WORKSPACE", str(workspace))
+
+    def call(*words: str) -> Answer:
+        capsys.readouterr()
+        code = run(words)
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def best_seconds(code: str) -> float:
+    taken = []
+    for _ in range(9):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def test_help_is_as_quick_as_importing_click_and_a_half() -> None:
+    ratios = [best_seconds(HELP) / (1.5 * best_seconds("import click") + 0.05) for _ in range(3)]
+    assert statistics.median(ratios) <= 1
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"{HELP}; import sys; print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "guess"),
+    [
+        (["lern"], ""),
+        (["exprt"], 'Did you mean "export"?'),
+        (["classes", "mrge"], 'Did you mean "merge"?'),
+        (["simulate", "renderd"], 'Did you mean "rendered"?'),
+    ],
+)
+def test_an_unknown_word_is_answered_with_those_there_are(owcl: Owcl, words: list[str], guess: str) -> None:
+    code, out, err = owcl(*words)
+    assert (code, out) == (2, "")
+    assert f"{words[-1]!r}. There are: " in err
+    assert guess in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ingest"],
+        ["train"],
+        ["simulate", "forge"],
+        ["simulate", "rendered", "--seeds", "0"],
+        ["export", "xlsx", "out"],
+        ["attribute", "x.png", "--json", "--csv"],
+        ["classes", "name", "2"],
+        ["train", "/there/is/no/such/folder"],
+    ],
+)
+def test_a_command_that_is_written_wrongly_ends_with_2(owcl: Owcl, words: list[str]) -> None:
+    code, out, err = owcl(*words)
+    assert (code, out) == (2, "")
+    assert "Error: " in err
+
+
+def test_a_place_without_a_workspace_ends_with_3_and_says_how_to_make_one(tmp_path: Path, owcl: Owcl) -> None:
+    code, out, err = owcl("classes", "list", "--workspace", str(tmp_path))
+    assert (code, out) == (3, "")
+    assert "there is no workspace here" in err
+    assert "owcl init" in err
+
+
+def test_before_training_the_steps_say_what_comes_first(workspace: Path) -> None:
+    # In a process of its own, since the libraries that are imported warn.
+    steps = [["discover"], ["update"], ["ingest", "."], ["attribute", "."], ["evaluate", str(workspace)]]
+    words = [[*step, "--workspace", str(workspace)] for step in steps]
+    code = f"from owcl.cli.main import run; print([run(one) for one in {words!r}])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[3, 3, 3, 3, 3]\n"
+    assert done.stderr.count("owcl train FOLDER") == 4
+    assert "Warning" not in done.stderr
+
+
+def test_a_class_that_is_not_there_ends_with_4_and_a_taken_name_with_5(owcl: Owcl, workspace: Path) -> None:
+    assert owcl("classes", "show", "nobody")[0] == 4
+    assert owcl("classes", "undo")[0] == 4
+    assert owcl("classes", "name", "2", "Real")[0] == 5
+    assert owcl("init", str(workspace))[0] == 5
+
+
+def test_an_interrupt_ends_with_130_and_says_that_it_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
+    for interrupt in (KeyboardInterrupt, click.Abort):
+
+        def command(interrupt: type[BaseException] = interrupt) -> object:
+            raise interrupt
+
+        assert guarded(Session(), command) == 130
+        assert "It is safe to run again" in capsys.readouterr().err
+
+
+def test_a_defect_ends_with_1_and_its_details_are_in_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = Session()
+
+    def command() -> object:
+        opened.log_to(tmp_path)
+        raise RuntimeError("the \x1b[31mroof")
+
+    assert guarded(opened, command) == 1
+    err = capsys.readouterr().err
+    assert "the \\x1b[31mroof" in err
+    assert str(tmp_path / session.LOG) in err
+    assert "Traceback" not in err
+    assert "Traceback" in (tmp_path / session.LOG).read_text(encoding="utf-8")
+
+
+def test_a_defect_without_a_log_shows_its_details(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> object:
+        raise RuntimeError("roof")
+
+    assert guarded(Session(), command) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_of_ours_is_shown_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> object:
+        raise Conflict("class 3: \x1b[2Jit was changed. Reload.")
+
+    assert guarded(Session(), command) == 5
+    assert capsys.readouterr() == ("", "Error: class 3: \\x1b[2Jit was changed. Reload.\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(workspace: Path) -> None:
+    words = ["classes", "list", "--workspace", str(workspace)]
+    code = f"import sys; from owcl.cli.main import run; sys.exit(run({words!r}))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_classes_are_listed_named_merged_and_undone(owcl: Owcl) -> None:
+    assert owcl("classes", "name", "new-2", "Style GAN", "--family", "synthesis", "--who", "anna")[0] == 0
+    code, out, _ = owcl("classes", "list", "--json")
+    line = {"id": 2, "name": "Style GAN", "family": "synthesis", "status": "named"}
+    assert code == 0
+    assert json.loads(out)["classes"][1] == line | {"faces": 3, "born": None, "merged_into": None}
+    assert owcl("classes", "merge", "style gan", "real", "--who", "ben")[0] == 0
+    assert len(json.loads(owcl("classes", "list", "--json")[1])["classes"]) == 1
+    assert len(json.loads(owcl("classes", "list", "--all", "--json")[1])["classes"]) == 2
+    assert "undone: merge of class 2 by ben" in owcl("classes", "undo")[1]
+    history = json.loads(owcl("classes", "history", "--json")[1])["decisions"]
+    assert [one["verb"] for one in history] == ["undo", "merge", "name"]
+    assert "2.name: new-2 → Style GAN" in owcl("classes", "history")[1]
+
+
+def test_faces_to_split_off_may_come_from_a_pipe(owcl: Owcl, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"4\r\n\n5\n")))
+    code, out, _ = owcl("classes", "split", "2", "-", "--json")
+    assert (code, json.loads(out)["id"]) == (0, 3)
+    assert json.loads(owcl("classes", "show", "3", "--json")[1])["members"] == 2
+    assert owcl("classes", "split", "2", "six")[0] == 3
+
+
+@pytest.mark.parametrize("name", ["<script>x</script>", "=1+1", "'; DROP TABLE classes;--", "[red]", "../.."])
+def test_a_hostile_name_is_shown_as_it_is_and_harms_nothing(owcl: Owcl, name: str) -> None:
+    assert owcl("classes", "name", "2", name)[0] == 0
+    assert name in owcl("classes", "list")[1]
+    assert name in owcl("classes", "show", name)[1]
+    assert json.loads(owcl("classes", "show", name, "--json")[1])["line"]["name"] == name
+
+
+def test_names_that_steer_a_terminal_are_refused_and_not_repeated(owcl: Owcl) -> None:
+    code, out, err = owcl("classes", "name", "2", "x\x1b[31m", "--who", "\x1b]0;me\x07")
+    assert code == 3
+    assert "\x1b" not in out + err
+
+
+def test_who_decides_is_made_harmless_where_it_is_shown(owcl: Owcl) -> None:
+    owcl("classes", "reject", "2", "--who", "\x1b]0;me\x07")
+    assert "\\x1b]0;me\\x07" in owcl("classes", "history")[1]
+
+
+def test_doctor_finds_this_machine_sound_and_a_broken_workspace_broken(owcl: Owcl, workspace: Path) -> None:
+    code, out, _ = owcl("doctor", "--json")
+    found = json.loads(out)
+    checks = {check["name"]: check for check in found["checks"]}
+    assert (code, found["ok"]) == (0, True), out
+    assert checks["workspace"]["detail"] == "6 faces, 0 in quarantine, 2 classes, 1 experiences"
+    assert {"database", "device", "package storage", "torch and torchvision match"} <= checks.keys()
+    (workspace / "owcl.db").write_bytes(b"no database" * 100)
+    for leftover in workspace.glob("owcl.db-*"):
+        leftover.unlink()
+    code, out, _ = owcl("doctor")
+    assert code == 3
+    assert "BROKEN" in out
+
+
+def test_every_command_of_the_list_can_be_loaded() -> None:
+    for name, (place, _) in COMMANDS.items():
+        assert place == f"owcl.cli.{name}:{name}"
+        assert run([name, "--help"]) == 0

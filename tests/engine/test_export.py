@@ -1,0 +1,111 @@
+"""Exports: complete, harmless, and never over anything that is there."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from owcl.engine.export import export, folder_name
+from owcl.engine.workspace import Workspace
+from owcl.errors import BadInput, Conflict
+from owcl.types import UNKNOWN, Attributions
+from storage import attributions, classes, experiences, faces, memberships, models
+
+NAMES = ("=cmd()", "../../up", "a/b")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """Five faces: three of hostile classes, one in an archive and unknown, one whose file is gone."""
+    contents = [f"image {n}".encode() for n in range(5)]
+    sources = [tmp_path / "in" / f"same{suffix}" for suffix in (".png", ".JPG", ".p;ng", ".zip", ".png")]
+    sources[0].parent.mkdir()
+    for source, content in zip(sources[:3], contents, strict=False):
+        source.write_bytes(content)
+    with zipfile.ZipFile(sources[3], "w") as archive:
+        archive.writestr("../evil.png", contents[3])
+    places = [*map(str, sources[:3]), f"{sources[3]}::../evil.png", str(tmp_path / "gone.png")]
+    with Workspace.create(tmp_path / "cases") as opened:
+        with opened.store.transaction() as transaction:
+            experiences.begin(transaction, 0)
+            shas = [hashlib.sha256(content).hexdigest() for content in contents]
+            rows = [faces.NewFace(s, p, (8, 8), 0) for s, p in zip(shas, places, strict=True)]
+            ids = faces.add_many(transaction, rows)
+            for face_id, name in zip(ids.tolist(), NAMES, strict=False):
+                new = classes.create(transaction, name, "named")
+                memberships.assign(transaction, [face_id], new, memberships.Grounds("operator"))
+            version = models.add(transaction, "models/0.safetensors", {}, ())
+            nobody = np.full(2, UNKNOWN)
+            says = Attributions(ids[3:], nobody, np.array([0.5, 0.25]), np.array([0.01, 0.02]), version)
+            attributions.write(transaction, says)
+        yield opened
+
+
+def test_csv_holds_every_face_and_no_formula(workspace: Workspace, tmp_path: Path) -> None:
+    assert export(workspace, "csv", tmp_path / "out.csv").faces == 5
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["class_name"] for row in rows] == ["'=cmd()", "../../up", "a/b", "unknown", "unknown"]
+    assert [row["origin"] for row in rows] == ["operator"] * 3 + ["model"] * 2
+    assert [row["probability"] for row in rows] == ["", "", "", "0.5", "0.25"]
+    assert [int(row["class_id"]) for row in rows] == [1, 2, 3, -1, -1]
+
+
+def test_parquet_holds_the_same_with_types(workspace: Workspace, tmp_path: Path) -> None:
+    export(workspace, "parquet", tmp_path / "out.parquet")
+    frame = pd.read_parquet(tmp_path / "out.parquet")
+    assert frame["class_name"].tolist() == [*NAMES, "unknown", "unknown"]
+    assert frame["p_value"].tolist()[3:] == [0.01, 0.02]
+    assert frame["p_value"].isna().tolist()[:3] == [True] * 3
+    assert frame["experience"].dtype == np.int64
+
+
+def test_an_image_folder_stays_inside_its_place(workspace: Workspace, tmp_path: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    result = export(workspace, "imagefolder", tmp_path / "out")
+    assert (result.faces, result.missing) == (4, (str(tmp_path / "gone.png"),))
+    made = {path for path in set(tmp_path.rglob("*")) - before if path.is_file()}
+    assert {path.relative_to(tmp_path / "out").parent.name for path in made if "out" in path.parts} == {
+        "cmd()-1",
+        "up-2",
+        "a_b-3",
+        "unknown",
+    }
+    assert sorted(path.read_bytes() for path in made) == [f"image {n}".encode() for n in range(4)]
+
+
+def test_nothing_is_overwritten(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("mine")
+    for kind in ("csv", "parquet", "imagefolder"):
+        with pytest.raises(Conflict, match="it exists, and an export overwrites nothing"):
+            export(workspace, kind, tmp_path / "mine.csv")
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+    export(workspace, "imagefolder", tmp_path / "out")
+    changed = next((tmp_path / "out" / "cmd()-1").iterdir())
+    changed.write_bytes(b"retouched")
+    export(workspace, "imagefolder", tmp_path / "out")
+    assert changed.read_bytes() == b"retouched"
+
+
+def test_an_unknown_kind_or_place_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no kind 'xlsx'"):
+        export(workspace, "xlsx", tmp_path / "out")
+    with pytest.raises(BadInput, match="there is no folder"):
+        export(workspace, "csv", tmp_path / "absent" / "out.csv")
+
+
+def test_no_two_classes_share_a_folder() -> None:
+    hostile = ["a/b", "a_b", "a_b-1", "a:b", "unknown", "UNKNOWN", "", "..", "con", "é" * 300, "new-9", "x "]
+    names = [folder_name(name, class_id).casefold() for class_id, name in enumerate(hostile, start=1)]
+    assert len({*names, folder_name("unknown", UNKNOWN)}) == len(hostile) + 1
+    assert folder_name("unknown", UNKNOWN) == "unknown"
+    for name in names:
+        assert name.strip(". ") == name
+        assert len(name.encode()) <= 255

@@ -1,0 +1,147 @@
+"""A folder of bad files, of the kinds that people really have."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from owcl.errors import BadInput
+from owcl.faces.crop import CropCache, HaarDetector
+from owcl.faces.load import Limits, LoadedFace, load, load_many
+from owcl.faces.sources import expand
+from owcl.faces.transforms import resize_once
+from owcl.types import Quarantined
+
+
+def _png(path: Path, value: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8, 3), value, np.uint8)).save(path, "PNG")
+    return path
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> Path:
+    """Six good images, of which two are the same, among everything that goes wrong."""
+    root = tmp_path / "faces"
+    _png(root / "a.png", 1)
+    _png(root / "copy of a.png", 1)
+    _png(root / "ünïcødé 面.png", 2)
+    _png(root / ("long" * 60 + ".png"), 3)
+    _png(root / "below" / "b.png", 4)
+    with zipfile.ZipFile(root / "more.zip", "w") as archive:
+        archive.write(_png(tmp_path / "z.png", 5), "../../escape.png")
+        archive.writestr("broken.png", b"nothing")
+        archive.writestr("notes.txt", b"not for us")
+    (root / "empty.png").write_bytes(b"")
+    (root / "text.png").write_text("hello")
+    (root / "cut.png").write_bytes((root / "a.png").read_bytes()[:-24])
+    (root / "notes.txt").write_text("no image, not meant to be one")
+    (root / "broken.zip").write_bytes(b"PK\x05\x06 no archive")
+    (root / "folder.png").mkdir()
+    (root / "loop").symlink_to(root)
+    (root / "gone.png").symlink_to(root / "nowhere")
+    os.mkfifo(root / "pipe.png")
+    return root
+
+
+def test_every_bad_file_has_a_reason_and_every_good_one_is_loaded(collection: Path) -> None:
+    results = list(load_many(expand([collection]), 8, Limits()))
+    good = [result for result in results if isinstance(result, LoadedFace)]
+    bad = {
+        Path(result.source.split("::")[-1]).name: result.reason
+        for result in results
+        if isinstance(result, Quarantined)
+    }
+    assert sorted(int(face.pixels[0, 0, 0]) for face in good) == [1, 1, 2, 3, 4, 5]
+    assert bad.pop("cut.png").startswith("damaged image")
+    assert bad.pop("broken.zip")
+    assert bad == {
+        "broken.png": "not an image of a known format",
+        "empty.png": "the file is empty",
+        "text.png": "not an image of a known format",
+        "gone.png": "No such file or directory",
+        "pipe.png": "not a plain file",
+    }
+
+
+def test_the_hash_is_that_of_the_file(collection: Path) -> None:
+    face = load(str(collection / "a.png"), 8, Limits())
+    assert isinstance(face, LoadedFace)
+    assert face.sha256 == hashlib.sha256((collection / "a.png").read_bytes()).hexdigest()
+
+
+def test_faces_come_in_order_whatever_the_number_of_threads(tmp_path: Path) -> None:
+    sources = [str(_png(tmp_path / f"{value:03d}.png", value)) for value in range(100)]
+    for workers in (1, 3):
+        found = [face for face in load_many(sources, 8, Limits(), workers) if isinstance(face, LoadedFace)]
+        assert [int(face.pixels[0, 0, 0]) for face in found] == list(range(100))
+
+
+def test_too_large_files_are_not_read(tmp_path: Path) -> None:
+    result = load(str(_png(tmp_path / "a.png", 1)), 8, Limits(max_bytes=10))
+    assert isinstance(result, Quarantined)
+    assert result.reason == "larger than 10 bytes"
+
+
+def test_a_path_that_is_not_there_is_an_error_of_the_call(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="there is no such file or folder"):
+        list(expand([tmp_path / "absent"]))
+
+
+def test_a_pattern_stands_for_what_it_matches(collection: Path) -> None:
+    assert list(expand([f"{collection}/b*/*.png"])) == [str(collection / "below" / "b.png")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_what_is_not_permitted_goes_into_quarantine(tmp_path: Path) -> None:
+    path = _png(tmp_path / "a.png", 1)
+    path.chmod(0)
+    result = load(str(path), 8, Limits())
+    assert isinstance(result, Quarantined)
+    assert result.reason == "Permission denied"
+
+
+def test_an_image_of_the_right_size_is_left_alone(rng: np.random.Generator) -> None:
+    image = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    assert (resize_once(image, 64) == image).all()
+
+
+def test_shrinking_averages_areas_of_the_central_square() -> None:
+    wide = np.zeros((4, 8, 3), np.uint8)
+    wide[:, 2:6] = [[[0], [10], [20], [30]]]
+    assert resize_once(wide, 2)[:, :, 0].tolist() == [[5, 25], [5, 25]]
+
+
+def test_most_portraits_have_a_face_and_noise_has_none(portraits: Path, rng: np.random.Generator) -> None:
+    detector = HaarDetector()
+    sources = sorted(map(str, portraits.glob("*.jpg")))[:40]
+    loaded = [load(source, 64, Limits(), detector) for source in sources]
+    assert np.mean([face.face_found for face in loaded if isinstance(face, LoadedFace)]) > 0.8
+    assert len(detector.detect(rng.integers(0, 256, (96, 96, 3), np.uint8))) == 0
+
+
+def test_a_crop_is_made_once(portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = str(min(portraits.glob("*.jpg")))
+    detector, cache = HaarDetector(), CropCache(tmp_path)
+    first = load(source, 64, Limits(), detector, cache)
+    monkeypatch.setattr(detector, "detect", lambda image: pytest.fail("looked for the face again"))
+    second = load(source, 64, Limits(), detector, cache)
+    assert isinstance(first, LoadedFace)
+    assert isinstance(second, LoadedFace)
+    assert (first.pixels == second.pixels).all()
+    assert first.face_found == second.face_found
+
+
+def test_no_face_found_is_recorded(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = tmp_path / "noise.png"
+    Image.fromarray(rng.integers(0, 256, (80, 80, 3), np.uint8)).save(path)
+    face = load(str(path), 64, Limits(), HaarDetector(), CropCache(tmp_path / "crops"))
+    assert isinstance(face, LoadedFace)
+    assert face.face_found is False
+    assert load(str(path), 64, Limits(), HaarDetector(), CropCache(tmp_path / "crops")).face_found is False  # type: ignore[union-attr]

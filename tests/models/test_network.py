@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from owcl.errors import BadInput
+from owcl.models import checkpoint
+from owcl.models.backbones import NoiseResidual, build_backbone
+from owcl.models.embed import embed
+from owcl.models.network import Network, with_outputs
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Network(build_backbone(), 3).eval()
+
+
+def _images(count: int) -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 256, (count, 3, 64, 64), np.uint8)
+
+
+def test_the_stem_cannot_see_brightness() -> None:
+    stem = NoiseResidual(3, 4, 5, padding=2, bias=False)
+    flat = torch.full((1, 3, 12, 12), 0.7)
+    assert stem(flat)[:, :, 2:-2, 2:-2].abs().max() < 1e-5
+
+
+def test_embeddings_have_unit_length(network: Network) -> None:
+    vectors, logits = embed(network, _images(5))
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+    assert vectors.shape == (5, network.embedding_size)
+    assert logits.shape == (5, 3)
+
+
+def test_an_embedding_does_not_depend_on_what_came_with_it(network: Network) -> None:
+    images = _images(70)
+    together, _ = embed(network, images)
+    alone, _ = embed(network, images[66:67])
+    assert (alone[0] == together[66]).all()
+
+
+def test_no_face_has_no_embedding(network: Network) -> None:
+    vectors, logits = embed(network, _images(0))
+    assert vectors.shape == (0, network.embedding_size)
+    assert logits.shape == (0, 3)
+
+
+def test_outputs_that_stay_keep_their_weights(network: Network) -> None:
+    grown = with_outputs(network, [4, 5, 9], [5, 9, 12], torch.Generator().manual_seed(1))
+    assert torch.equal(grown.head.weight[:2], network.head.weight[1:])
+    assert grown.head.weight[2].abs().max() < 0.01
+    assert network.num_classes == 3
+
+
+def test_the_shift_of_the_neck_is_frozen_at_zero() -> None:
+    learning = Network(build_backbone(), 2)
+    optimiser = torch.optim.SGD([w for w in learning.parameters() if w.requires_grad], 0.1)
+    learning(torch.rand(4, 3, 64, 64)).logits.square().sum().backward()
+    optimiser.step()
+    assert learning.neck.bias.abs().max() == 0
+
+
+def test_saved_and_loaded_gives_the_same(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "models" / "one.safetensors"
+    checkpoint.save(path, network, {"backbone": "forensic_small", "note": "x"}, {"doubts": np.arange(3.0)})
+    loaded, description, arrays = checkpoint.load(path)
+    assert (embed(loaded, _images(4))[0] == embed(network, _images(4))[0]).all()
+    assert description["note"] == "x"
+    assert arrays["doubts"].tolist() == [0, 1, 2]
+
+
+def test_a_damaged_checkpoint_says_so(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    checkpoint.save(path, network, {"backbone": "forensic_small"}, {})
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadInput, match="the model cannot be read"):
+        checkpoint.load(path)
+
+
+def test_any_timm_backbone_serves_by_name() -> None:
+    served = Network(build_backbone("resnet10t"), 2)
+    vectors, _ = embed(served, _images(2))
+    assert vectors.shape == (2, served.embedding_size)
+
+
+def test_an_unknown_backbone_is_answered_with_examples() -> None:
+    with pytest.raises(BadInput, match='there is no model "resnet999"'):
+        build_backbone("resnet999")
+
+
+def test_pretrained_weights_of_the_small_backbone_are_refused() -> None:
+    with pytest.raises(BadInput, match="no weights on a hub"):
+        build_backbone("forensic_small", "pretrained")
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"something": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(BadInput, match="weights are missing"):
+        build_backbone("forensic_small", str(tmp_path / "w.safetensors"))
+
+
+def test_backbone_weights_are_read_from_a_file(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    original = build_backbone()
+    save_file(original.state_dict(), tmp_path / "w.safetensors")
+    again = build_backbone("forensic_small", str(tmp_path / "w.safetensors"))
+    assert all(torch.equal(a, b) for a, b in zip(original.parameters(), again.parameters(), strict=True))

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from owcl.errors import BadInput
+from owcl.novelty.drift import ArrivalDetector
+from owcl.novelty.matching import judge_same
+from owcl.novelty.promotion import judge
+from owcl.novelty.scores.neighbours import NearestNeighbourScore
+
+
+def _cloud(count: int, shift: float, rng: np.random.Generator) -> np.ndarray:
+    return (rng.normal(size=(count, 12)) + shift).astype(np.float32)
+
+
+def test_two_halves_of_one_method_are_never_called_different(rng: np.random.Generator) -> None:
+    answers = [judge_same(_cloud(150, 0, rng), _cloud(150, 0, rng), rng).answer for _ in range(20)]
+    assert "different" not in answers
+    assert answers.count("same") >= 18
+
+
+def test_two_methods_are_different(rng: np.random.Generator) -> None:
+    verdict = judge_same(_cloud(100, 0, rng), _cloud(100, 1.5, rng), rng)
+    assert verdict.answer == "different"
+    assert verdict.low > 0.95
+
+
+def test_a_small_shift_is_undecided(rng: np.random.Generator) -> None:
+    assert judge_same(_cloud(80, 0, rng), _cloud(80, 0.35, rng), rng).answer == "undecided"
+
+
+def test_too_few_faces_are_refused(rng: np.random.Generator) -> None:
+    with pytest.raises(BadInput, match="19 and 30 faces"):
+        judge_same(_cloud(19, 0, rng), _cloud(30, 0, rng), rng)
+
+
+def test_a_large_stable_new_cluster_becomes_a_class(rng: np.random.Generator) -> None:
+    classes = {7: _cloud(60, 0, rng), 8: _cloud(60, -2, rng)}
+    promotion = judge(_cloud(60, 2, rng), np.full(60, 0.01), 0.95, classes, 30, rng)
+    assert promotion.accepted
+    assert promotion.evidence["nearest_class"] in (7, 8)
+    assert promotion.evidence["size"] == 60
+
+
+def test_more_faces_of_a_class_join_it(rng: np.random.Generator) -> None:
+    promotion = judge(_cloud(200, 0, rng), np.full(200, 0.01), 1.0, {7: _cloud(200, 0, rng)}, 30, rng)
+    assert not promotion.accepted
+    assert promotion.same_as == 7
+
+
+def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator) -> None:
+    promotion = judge(_cloud(25, 3, rng), np.full(25, 0.01), 0.3, {7: _cloud(60, 0, rng)}, 30, rng)
+    assert promotion.reasons == (
+        "25 faces, 30 make a class",
+        "came back in 30% of resamples, 60% are needed",
+    )
+
+
+def test_the_neighbour_score_is_the_distance_to_the_kth_known_face() -> None:
+    known = np.array([[0.0, 0], [1, 0], [2, 0]], np.float32)
+    score = NearestNeighbourScore(k=2).fit(known, np.zeros(3, np.int64))
+    assert score.score(np.array([[0.0, 0], [4, 0]], np.float32)).tolist() == [1.0, 3.0]
+
+
+def test_the_neighbour_score_needs_as_many_faces_as_neighbours() -> None:
+    with pytest.raises(BadInput, match="3 known faces for k = 10"):
+        NearestNeighbourScore().fit(np.zeros((3, 2), np.float32), np.zeros(3, np.int64))
+
+
+def test_a_lasting_change_raises_an_alarm_and_calm_does_not(rng: np.random.Generator) -> None:
+    calm = ArrivalDetector().update(rng.uniform(size=2000))
+    assert calm == []
+    detector = ArrivalDetector()
+    alarms = detector.update(np.concatenate([rng.uniform(size=600), rng.uniform(0, 0.02, size=200)]))
+    assert alarms
+    assert 600 <= alarms[0] < 680
