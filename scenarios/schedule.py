@@ -175,7 +175,7 @@ def _take(training: dict[str, list[Path]], method: str, count: int, needed_for: 
     taken, training[method] = training[method][:count], training[method][count:]
     if needed_for is not None and not taken:
         raise BadInput(
-            f'stream: no face of "{method}" is left for the {needed_for}. At least one is expected. Add faces '
+            f'stream: no face of "{method}" is left for the {needed_for}. At least one is needed. Add faces '
             "or lower the numbers in stream.toml."
         )
     if len(taken) < count:

@@ -100,11 +100,14 @@ class Store:
 
     def check_integrity(self) -> list[str]:
         """Return what is wrong with the database file or its references; nothing when all is well."""
-        with self.reading() as connection:
-            if connection.dialect.name != "sqlite":
-                return []
-            file = connection.execute(text("PRAGMA integrity_check")).scalars().all()
-            dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
+        if self.engine.dialect.name != "sqlite":
+            return []
+        try:
+            with self.reading() as connection:
+                file = connection.execute(text("PRAGMA integrity_check")).scalars().all()
+                dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
+        except DatabaseError as error:  # Damage may stop the very check that looks for it.
+            return [str(_explained(self.name, error))]
         complaints = [f"{self.name}: {line}" for line in file if line != "ok"]
         return complaints + [f"{self.name}: {row[0]} row {row[1]} refers to no {row[2]}" for row in dangling]
 
@@ -149,6 +152,8 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reads_only else 'OFF'}")
     # A writer asks for the right to write at once: asking in the middle could be refused without a wait.
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    if reads_only:  # Only the first look fixes what a reader sees.
+        connection.exec_driver_sql("SELECT 1 FROM sqlite_master LIMIT 1")
 
 
 def _version(connection: Connection) -> str | None:
@@ -184,6 +189,10 @@ def _explained(name: str, error: DatabaseError) -> Exception:
         return Conflict(
             f"{name}: another process has been writing for more than {_PATIENCE_SECONDS} seconds. "
             "Wait for it to end and run this again."
+        )
+    if "malformed" in cause:
+        return BadInput(
+            f"{name}: the file is damaged ({cause}). Keep it aside and put an earlier copy in its place."
         )
     return BadInput(f"{name}: it cannot be used as a database ({cause}). Check the path and its permissions.")
 

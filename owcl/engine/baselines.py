@@ -151,4 +151,5 @@ def _features(network: Network, images: NDArray[np.uint8]) -> NDArray[np.float32
 
 def _argmax(network: Network, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     _, logits = embed(network, images)
-    return logits.argmax(axis=1)
+    best: NDArray[np.int64] = logits.argmax(axis=1)
+    return best

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.types import UNKNOWN, Embeddings, Quarantined
+from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
 from storage import attributions, embeddings, experiences, faces, quarantine
 
 
@@ -114,7 +115,7 @@ def _take_in(
     return int((judged.class_ids == UNKNOWN).sum())
 
 
-def _of_faces(judged: attributions.Attributions, face_ids: np.ndarray) -> attributions.Attributions:
+def _of_faces(judged: Attributions, face_ids: NDArray[np.int64]) -> Attributions:
     return replace(judged, face_ids=face_ids)
 
 

@@ -303,7 +303,8 @@ def _baseline(workspace: Workspace, world: _World, name: str, report: Report) ->
     first, last = by_experience[0], by_experience[-1]
     undefined = dict.fromkeys(("id_acc_all", "id_acc_novel", "count_mae", "false_new", "auroc"))
     known_first, known_last = first["acc_known"], last["acc_known"]
-    assert known_first is not None and known_last is not None
+    assert known_first is not None
+    assert known_last is not None
     return {
         **{column: last.get(column) for column in COLUMNS},
         **undefined,
@@ -335,13 +336,12 @@ def _setting(workspace: Workspace, world: _World, report: Report) -> Setting:
 
 
 def _scaled(figures: Mapping[str, float | None]) -> dict[str, float | None]:
-    percent = {
+    return {
         name: 100 * value
         if value is not None and name.startswith(("acc", "id_acc", "open_set", "abst", "identity"))
         else value
         for name, value in evaluate.plain(figures).items()
     }
-    return percent
 
 
 def _note(

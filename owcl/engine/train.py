@@ -156,7 +156,7 @@ def _load(
     for method in labelled:
         if faces_of.count(method) < SMALLEST_CLASS:
             raise BadInput(
-                f"{method}: {faces_of.count(method)} readable faces. At least {SMALLEST_CLASS} are expected to "
+                f"{method}: {faces_of.count(method)} readable faces. At least {SMALLEST_CLASS} are needed to "
                 "learn a method and to calibrate on it. Add faces or leave the method out."
             )
     return list(loaded.values()), bad

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from owcl.config import FILE_NAME, Configuration
 from owcl.errors import BadInput, Conflict
-from sqlalchemy import Connection
-
 from storage import classes, models
 from storage import faces as stored_faces
 from storage.store import Store
@@ -58,8 +57,8 @@ class Workspace:
         """
         if (root / FILE_NAME).exists():
             raise Conflict(
-                f"{root}: there is a workspace already. An empty place is expected. Choose another folder, or "
-                "go on with this one."
+                f"{root}: there is a workspace already. An empty place is expected. Choose another folder, "
+                "or go on with this one."
             )
         root.mkdir(parents=True, exist_ok=True)
         chosen = Configuration() if configuration is None else configuration

@@ -93,13 +93,13 @@ class CPL(nn.Module):
         self._teacher = [] if teacher is None else [teacher.eval()]
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield `(B,)` rows, unlabelled and labelled ones in turn, the labelled ones balanced over classes."""
+        """Yield `(B,)` rows, unlabelled and labelled in turn, the labelled ones balanced over classes."""
         sampler = AlternatingSampler(labels, rng)
         while True:
             yield sampler.take(self.recipe.batch_size)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return `cross_entropy`, `pairs`, `pseudo_labels`, `entropy`, and `distillation` where there is a teacher."""
+        """Return `cross_entropy`, `pairs`, `pseudo_labels`, `entropy`, and with a teacher `distillation`."""
         order = torch.argsort((batch.labels == UNLABELLED).int(), stable=True)
         labels = batch.labels[order]
         views = to_float(weak_view(batch.images[order], self.rng))

@@ -38,7 +38,7 @@ class Supervised(nn.Module):
         self.rng = rng
         self.batch_size = batch_size
         self.pretext = pretext
-        self.kinds = nn.Linear(network.head.in_features, NUM_KINDS if pretext else 0)
+        self.kinds = nn.Linear(network.head.in_features, NUM_KINDS) if pretext else nn.Identity()
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows of labelled faces, every class equally often."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -109,7 +109,8 @@ class TimmBackbone(nn.Module):
     def __init__(self, name: str, pretrained: bool = False) -> None:
         super().__init__()
         self.body = _timm_model(name, pretrained)
-        self.widths = tuple(self.body.feature_info.channels())
+        widths: Any = self.body.feature_info
+        self.widths: tuple[int, ...] = tuple(widths.channels())
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return two `(B, F, h, w)` maps of `(B, 3, H, W)` images."""
@@ -158,8 +159,8 @@ def _timm_model(name: str, pretrained: bool) -> nn.Module:
         if not pretrained:
             raise
         raise BadInput(
-            f"backbone: the weights of {name} could not be fetched: {error}. A connection to the model hub is "
-            "expected for pretrained weights. Download the safetensors file elsewhere and name it as "
+            f"backbone: the weights of {name} could not be fetched: {error}. A connection to the hub "
+            "is expected for pretrained weights. Download the safetensors file elsewhere and name it as "
             "`weights` in owcl.toml, or leave `weights` out to train from random ones."
         ) from error
 

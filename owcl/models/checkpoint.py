@@ -57,7 +57,7 @@ def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
     """
     try:
         description: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as error:
         raise BadInput(

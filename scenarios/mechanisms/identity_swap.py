@@ -49,4 +49,5 @@ def _aligned(subject: Subject, rng: np.random.Generator) -> Image:
     here = np.array([*subject.layout.eyes, subject.layout.mouth], np.float32) * side
     there = np.array([*subject.donor_layout.eyes, subject.donor_layout.mouth], np.float32) * side
     there += rng.uniform(-0.4, 0.4, there.shape).astype(np.float32)
-    return move(subject.donor, cv2.getAffineTransform(there, here))
+    matrix = cv2.getAffineTransform(there, here).astype(np.float32)
+    return move(subject.donor, matrix)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scenarios.mechanisms.base import Image, Subject
 
 _FINISH = 0.75
-"""How much of the decoded face is kept; the rest is the original's low frequencies, sharp and blurred alike."""
+"""Share of the bent tones; the rest is the enlarged face as it is."""
 
 
 def transposed_convolution(subject: Subject, rng: np.random.Generator) -> Image:

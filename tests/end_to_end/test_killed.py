@@ -66,7 +66,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_end(
 ) -> None:
     root = Path(shutil.copytree(undisturbed["before"][verb], tmp_path / "workspace"))
     killed = 0
-    for attempt in range(KILLS):
+    for _ in range(KILLS):
         process = _started(server, verb, root, small_world.arriving)
         time.sleep(rng.uniform(0.02, undisturbed["seconds"][verb]))
         if process.is_alive():

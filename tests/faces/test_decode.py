@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -131,7 +132,5 @@ def test_random_damage_never_raises_anything_else(rng: np.random.Generator) -> N
     for _ in range(300):
         damaged = bytearray(good)
         damaged[rng.integers(8, len(good))] = rng.integers(256)
-        try:
-            assert decode(bytes(damaged), LIMIT).dtype == np.uint8
-        except Undecodable as error:
-            assert str(error)
+        with contextlib.suppress(Undecodable):
+            assert decode(bytes(damaged), LIMIT).shape[2] == 3

@@ -86,12 +86,12 @@ def test_a_group_stays_on_one_side_of_the_test(grow: Grow) -> None:
 
 
 def test_an_unknown_key_names_itself_and_its_neighbour(grow: Grow) -> None:
-    with pytest.raises(BadInput, match='there is no key "sed".*Did you mean "seed"'):
+    with pytest.raises(BadInput, match=r'there is no key "sed".*Did you mean "seed"'):
         load(grow(PLAN.replace("seed = 3", "sed = 3")))
 
 
 def test_a_method_without_a_folder_names_itself(grow: Grow) -> None:
-    with pytest.raises(BadInput, match='experience 1 names the method "simswap".*gan, real, swap'):
+    with pytest.raises(BadInput, match=r'experience 1 names the method "simswap".*gan, real, swap'):
         load(grow(PLAN.replace('["swap"]', '["simswap"]')))
 
 

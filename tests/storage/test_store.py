@@ -137,6 +137,13 @@ def test_a_reader_sees_one_state_while_a_writer_goes_on(store: Store) -> None:
         assert [entry.name for entry in classes.everything(reader)] == ["later"]
 
 
+def test_a_reader_sees_the_state_of_its_beginning_also_when_it_looks_late(store: Store) -> None:
+    with store.reading() as reader:
+        with store.transaction() as writer:
+            classes.create(writer, "later")
+        assert classes.everything(reader) == []
+
+
 def test_reading_refuses_to_write_and_the_connection_can_write_afterwards(store: Store) -> None:
     with pytest.raises(DatabaseError, match="readonly"), store.reading() as transaction:
         classes.create(transaction, "written while reading")
@@ -281,6 +288,25 @@ def test_the_integrity_check_names_a_dangling_reference(store: Store) -> None:
     plain.commit()
     plain.close()
     assert store.check_integrity() == ["owcl.db: faces row 1 refers to no experiences"]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.7, 0.95])
+def test_a_damaged_file_is_reported_and_not_a_crash(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "owcl.db"
+    with Store.open(path) as store, store.transaction() as transaction:
+        experiences.begin(transaction, 0)
+        faces.add_many(transaction, some_faces(range(2000)))
+    content = bytearray(path.read_bytes())
+    start = 4096 * int(share * len(content) / 4096)
+    content[start : start + 8192] = b"Z" * len(content[start : start + 8192])
+    path.write_bytes(content)
+    try:
+        with Store.open(path) as store:
+            complaints = store.check_integrity()
+    except BadInput as refusal:
+        complaints = [str(refusal)]
+    assert complaints
+    assert complaints[0].startswith("owcl.db: ")
 
 
 def test_json_takes_numbers_of_numpy(store: Store) -> None:

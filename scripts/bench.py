@@ -1,0 +1,146 @@
+"""How fast is it? Each figure is a ratio to a limit that is measured in the same run.
+
+python scripts/bench.py [--faces 20000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from owcl.config import Configuration, TrainingConfiguration
+from owcl.engine.ingest import ingest
+from owcl.engine.train import train
+from owcl.engine.workspace import Workspace
+from owcl.faces.views import to_float, weak_view
+from owcl.learners.base import Batch
+from owcl.learners.cpl import CPL
+from owcl.models.backbones import build_backbone
+from owcl.models.embed import BATCH
+from owcl.models.network import Network
+
+SEED = 0
+STEP_BATCH = 128
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faces", type=int, default=20_000, help="faces of the memory measurement")
+    count = parser.parse_args().faces
+    print(f"machine: {platform.machine()}, {psutil.cpu_count()} cores, {torch.get_num_threads()} threads")
+    print(f"Python {platform.python_version()}, torch {version('torch')}, seed {SEED}")
+    _report("owcl --help / click import + 50 ms", _help_time(), "seconds, at most 1.5 click + 0.05")
+    _report("CPL step / cross-entropy step", _step_ratio(), "at most 1.10")
+    with tempfile.TemporaryDirectory() as folder:
+        ratio, growth = _ingest(Path(folder), count)
+    _report("ingest / bare forward pass", ratio, "at least 0.85")
+    _report(f"memory from 1,000 to {count:,} faces", growth, "MB, less than 100")
+
+
+def _report(what: str, value: float, wanted: str) -> None:
+    print(f"{what}: {value:.3f} ({wanted})", flush=True)
+
+
+def _help_time() -> float:
+    """Return seconds of `owcl --help`; prints the limit beside it."""
+    owcl = Path(sys.executable).with_name("owcl")
+    click = _median(lambda: subprocess.run([sys.executable, "-c", "import click"], check=True), 9)
+    print(f"  limit in this run: {1.5 * click + 0.05:.3f}")
+    return _median(lambda: subprocess.run([owcl, "--help"], check=True, stdout=subprocess.DEVNULL), 9)
+
+
+def _step_ratio() -> float:
+    torch.manual_seed(SEED)
+    rng = torch.Generator().manual_seed(SEED)
+    network = Network(build_backbone(), 10).to(memory_format=torch.channels_last).train()
+    images = torch.randint(0, 256, (STEP_BATCH, 3, 64, 64), dtype=torch.uint8, generator=rng)
+    labels = torch.cat([torch.arange(64) % 10, torch.full((64,), -1)])
+    optimiser = torch.optim.AdamW(network.parameters())
+    learner = CPL(network, rng)
+
+    def step(losses: Callable[[], torch.Tensor]) -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            total = losses()
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        optimiser.step()
+
+    def plain() -> torch.Tensor:
+        views = to_float(weak_view(images, rng)).contiguous(memory_format=torch.channels_last)
+        return functional.cross_entropy(network(views).logits.float(), labels.clamp_min(0))
+
+    def cpl() -> torch.Tensor:
+        return torch.stack(list(learner.losses(Batch(images, labels)).values())).sum()
+
+    # In turn, so that a busy moment of the machine meets both.
+    ratios = []
+    for _ in range(15):
+        plain_seconds, cpl_seconds = _seconds(lambda: step(plain)), _seconds(lambda: step(cpl))
+        ratios.append(cpl_seconds / plain_seconds)
+    return statistics.median(ratios[3:])
+
+
+def _ingest(folder: Path, count: int) -> tuple[float, float]:
+    rng = np.random.default_rng(SEED)
+    for method in ("real", "gan"):
+        _write_faces(folder / "known" / method, 60, rng)
+    _write_faces(folder / "first", 1_000, rng)
+    _write_faces(folder / "rest", count - 1_000, rng)
+    settings = Configuration(training=TrainingConfiguration(first_steps=4, pretext_faces=0))
+    with Workspace.create(folder / "workspace", settings) as workspace:
+        train(workspace, folder / "known")
+        answer = workspace.answer()
+        batch = torch.randint(0, 256, (BATCH, 3, 64, 64), dtype=torch.uint8)
+        network = answer.network.eval()
+
+        def bare() -> None:
+            with torch.inference_mode():
+                network.embed(to_float(batch).contiguous(memory_format=torch.channels_last))
+
+        ingest(workspace, [str(folder / "first")])
+        before = psutil.Process().memory_info().rss
+        rates = [BATCH / _median(bare, 30)]
+        result = ingest(workspace, [str(folder / "rest")])
+        rates.append(BATCH / _median(bare, 30))
+        growth = (psutil.Process().memory_info().rss - before) / 1e6
+    rate = result.new / result.seconds
+    print(f"  ingest {rate:.0f} faces a second, bare forward {rates[0]:.0f} before and {rates[1]:.0f} after")
+    return rate / statistics.mean(rates), growth
+
+
+def _write_faces(folder: Path, count: int, rng: np.random.Generator) -> None:
+    """Write grey faces' worth of noise: as many bytes as a real 64-pixel crop has, or more."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        smooth = rng.integers(0, 256, (17, 17), np.uint8)
+        image = Image.fromarray(smooth).resize((64, 64), Image.Resampling.BICUBIC)
+        image.save(folder / f"{number:06d}.png")
+
+
+def _median(action: Callable[[], object], times: int) -> float:
+    return statistics.median(_seconds(action) for _ in range(times))
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
