@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from owcl.errors import Conflict, NotFound
 from owcl.types import Experience
-from storage import faces, memberships
+from storage import classes, faces, memberships
 from storage.columns import now
 from storage.schema import ExperienceRow
 
@@ -88,7 +88,7 @@ def read(transaction: Connection, index: int) -> Experience:
     """Return the faces of experience `index`, with their labels where it is labelled.
 
     A label is the live class to which the face belongs now; faces of a labelled experience that belong
-    to none (an operator rejected them) are left out.
+    to none (an operator took them out, or rejected their class) are left out.
 
     Raises:
         NotFound: if it has not been opened.
@@ -98,8 +98,6 @@ def read(transaction: Connection, index: int) -> Experience:
     if not labelled:
         return Experience(index, face_ids, None)
     members = memberships.active(transaction)
-    labels = dict(zip(members.face_ids.tolist(), members.class_ids.tolist(), strict=True))
-    kept = [face_id for face_id in face_ids.tolist() if face_id in labels]
-    return Experience(
-        index, np.array(kept, dtype=np.int64), np.array([labels[face_id] for face_id in kept], dtype=np.int64)
-    )
+    live = [entry.id for entry in classes.live(transaction)]
+    kept = np.isin(members.face_ids, face_ids) & np.isin(members.class_ids, live)
+    return Experience(index, members.face_ids[kept], members.class_ids[kept])

@@ -177,7 +177,7 @@ def _photographed(scene: Image, side: int, rng: np.random.Generator) -> Image:
     """Blur, reduce, add a sensor's grain as demosaicing spreads it, and compress."""
     blurred = cv2.GaussianBlur(scene, (0, 0), rng.uniform(0.7, 1.3))
     image = cv2.resize(blurred, (side, side), interpolation=cv2.INTER_AREA)
-    white: Image = rng.standard_normal(image.shape, np.float32)
+    white: Image = np.asarray(rng.standard_normal(image.shape), np.float32)
     grain = 0.6 * white + 0.8 * cv2.GaussianBlur(white, (0, 0), 0.7)
     image = image + grain * rng.uniform(0.006, 0.016) * np.sqrt(np.clip(image, 0.05, 1))
     buffer = io.BytesIO()

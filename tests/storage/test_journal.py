@@ -54,6 +54,18 @@ def test_an_unlabelled_experience_has_no_labels_even_where_operators_spoke(fille
     assert (unlabelled.face_ids.tolist(), unlabelled.labels) == ([6, 7, 8, 9, 10], None)
 
 
+def test_faces_of_a_rejected_class_have_no_label(filled: Store) -> None:
+    with filled.transaction() as transaction:
+        for name, face_ids in (("a", [1, 2]), ("b", [3]), ("c", [4])):
+            class_id = classes.create(transaction, name, "known")
+            memberships.assign(transaction, face_ids, class_id, memberships.Grounds("label"))
+        classes.merge(transaction, 3, into=1)
+        classes.set_status(transaction, 2, "rejected")
+        found = experiences.read(transaction, 0)
+    assert found.labels is not None
+    assert (found.face_ids.tolist(), found.labels.tolist()) == ([1, 2, 4], [1, 1, 1])
+
+
 def test_the_newest_accepted_model_answers_and_a_refused_one_does_not(store: Store) -> None:
     with store.transaction() as transaction:
         assert models.answering(transaction) is None
