@@ -136,7 +136,8 @@ def _make_chunk(folder: Path, orders: list[Order], make: MakeFace) -> list[tuple
 
 def _plan(settings: Mapping[str, Any]) -> str:
     per_method = int(settings["faces_per_method"])
-    novel_per_class, seen_per_class = int(per_method * 0.6), max(2, int(per_method * 0.06))
+    # A quarter is for the test; half arrives at once, and what is left comes back later.
+    novel_per_class, seen_per_class = per_method // 2, max(2, per_method // 20)
     lines = [
         f"name = {json.dumps(settings['name'])}",
         f"image_size = {settings['size']}",
@@ -151,6 +152,6 @@ def _plan(settings: Mapping[str, Any]) -> str:
             "[[experience]]",
             f"novel = {json.dumps(list(novel))}",
             f"novel_per_class = {novel_per_class}",
-            f"seen_per_class = {seen_per_class if novel else int(seen_per_class * 1.25)}",
+            f"seen_per_class = {seen_per_class if novel else seen_per_class + seen_per_class // 4}",
         ]
     return "\n".join(lines) + "\n"
