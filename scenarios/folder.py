@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,45 @@ from scenarios.truth import AnswerKey
 PLAN_FILE = "stream.toml"
 MANIFEST = "manifest.csv"
 DEFAULT_IMAGE_SIZE = 64
-_KEYS = {"name", "image_size", "test_fraction", "seed", "known", "labelled_fraction", "experience"}
-_EXPERIENCE_KEYS = {"novel", "novel_per_class", "seen_per_class", "absent"}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_share(value: Any) -> bool:
+    # By type: a truth value would pass for a number.
+    return type(value) in (int, float) and 0 <= value <= 1
+
+
+def _is_entries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+_Expected = Mapping[str, tuple[Callable[[Any], bool], str]]
+_KEYS: _Expected = {
+    "name": (_is_text, "a text"),
+    "image_size": (lambda value: _is_count(value) and value > 0, "a whole number of pixels, at least 1"),
+    "test_fraction": (lambda value: _is_share(value) and value < 1, "a number from 0 to below 1"),
+    "seed": (_is_count, "a whole number, at least 0"),
+    "known": (lambda value: _is_list(value) and value, "a list of methods, at least one"),
+    "labelled_fraction": (_is_share, "a number from 0 to 1"),
+    "experience": (_is_entries, "entries of the form [[experience]]"),
+}
+_EXPERIENCE_KEYS: _Expected = {
+    "novel": (_is_list, "a list of methods"),
+    "novel_per_class": (_is_count, "a whole number, at least 0"),
+    "seen_per_class": (_is_count, "a whole number, at least 0"),
+    "absent": (_is_list, "a list of methods"),
+}
 
 
 def load(root: Path, seed: int | None = None) -> tuple[Schedule, AnswerKey]:
@@ -62,16 +99,22 @@ def read_plan(path: Path, methods: Collection[str]) -> StreamPlan:
     """Read a `stream.toml` over methods of which there are folders.
 
     Raises:
-        BadInput: if it is no TOML, a key is unknown or missing, or a method has no folder or comes twice.
+        BadInput: if it is no TOML; a key is unknown, missing or has an impossible value; or a method has no
+            folder, comes twice, or is absent before it came.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not valid TOML: {error}. Correct the line named.") from error
-    _refuse_unknown(path, "", content, _KEYS)
+    _refuse_unusable(path, "", content, _KEYS)
     arrivals = []
     for index, entry in enumerate(content.get("experience", []), start=1):
-        _refuse_unknown(path, f"experience {index}: ", entry, _EXPERIENCE_KEYS)
+        _refuse_unusable(path, f"experience {index}: ", entry, _EXPERIENCE_KEYS)
+        if entry.get("novel") and not entry.get("novel_per_class"):
+            raise BadInput(
+                f'{path}: experience {index}: methods arrive, but "novel_per_class" is missing or 0. '
+                "Say how many faces of each of them arrive."
+            )
         arrivals.append(
             Arrival(
                 tuple(entry.get("novel", ())),
@@ -96,39 +139,62 @@ def read_plan(path: Path, methods: Collection[str]) -> StreamPlan:
     return plan
 
 
-def _refuse_unknown(path: Path, where: str, entry: Mapping[str, Any], allowed: set[str]) -> None:
-    for key in entry:
-        if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, 1)
-            hint = f' Did you mean "{near[0]}"?' if near else ""
+def _refuse_unusable(path: Path, where: str, entry: Mapping[str, Any], expected: _Expected) -> None:
+    for key, value in entry.items():
+        if key not in expected:
             raise BadInput(
-                f'{path}: {where}there is no key "{key}". Keys: {", ".join(sorted(allowed))}.{hint}'
+                f'{path}: {where}there is no key "{key}". Keys: {", ".join(sorted(expected))}.'
+                f"{_did_you_mean(key, expected)}"
             )
+        is_usable, words = expected[key]
+        if not is_usable(value):
+            raise BadInput(f"{path}: {where}{key} is {value!r}. Expected: {words}. Correct it.")
+
+
+def _did_you_mean(word: str, words: Collection[str]) -> str:
+    near = difflib.get_close_matches(word, words, 1)
+    return f' Did you mean "{near[0]}"?' if near else ""
 
 
 def _refuse_missing(path: Path, plan: StreamPlan, methods: Collection[str]) -> None:
     named = [(0, method) for method in plan.known]
     named += [(index, method) for index, arrival in enumerate(plan.arrivals, 1) for method in arrival.novel]
-    seen = set()
+    seen: dict[str, int] = {}
     for index, method in named:
         if method not in methods:
             raise BadInput(
                 f'{path}: experience {index} names the method "{method}", but there is no folder of that '
                 f"name with images. Folders there: {', '.join(methods)}. Rename it or remove the entry."
+                f"{_did_you_mean(method, methods)}"
             )
         if method in seen:
             raise BadInput(
                 f'{path}: experience {index} names the method "{method}", which arrived before. Each method '
                 "arrives once. Remove the second entry; it comes back through seen_per_class."
             )
-        seen.add(method)
+        seen[method] = index
+    for index, arrival in enumerate(plan.arrivals, 1):
+        for method in arrival.absent:
+            if seen.get(method, index) >= index:
+                raise BadInput(
+                    f'{path}: experience {index}: absent names the method "{method}", which has not been met '
+                    f"before. Methods met before: {', '.join(m for m in seen if seen[m] < index)}. Correct "
+                    "the name or remove the entry."
+                )
 
 
 def _manifest(root: Path) -> dict[str, dict[str, str]]:
     if not (root / MANIFEST).exists():
         return {}
-    with (root / MANIFEST).open(newline="", encoding="utf-8") as file:
-        return {row["path"]: row for row in csv.DictReader(file)}
+    with (root / MANIFEST).open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or ()
+        if not {"path", "method"} <= set(columns):
+            raise BadInput(
+                f"{root / MANIFEST}: the columns are {', '.join(columns) or 'none'}. At least path and "
+                "method are expected, and family and group are read. Name the columns in the first line."
+            )
+        return {row["path"]: row for row in reader}
 
 
 def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:

@@ -47,7 +47,7 @@ class StreamPlan:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """A face's file; files of one group (a photograph, a video) never fall on both sides of the test."""
+    """A face's file, and the photograph or video that it comes from, whoever forged it."""
 
     path: Path
     group: str
@@ -79,6 +79,10 @@ def draw(
 ) -> tuple[tuple[ScheduledExperience, ...], tuple[Path, ...]]:
     """Decide which file arrives when.
 
+    Groups keep what is in a face from passing for who made it: a group is on one side of the test, over all
+    methods, and the faces that one method made of it come in one experience. Faces of a group that come too
+    late for theirs never arrive.
+
     Args:
         files: of every method of the plan.
         plan: its seed decides everything that is drawn.
@@ -91,10 +95,7 @@ def draw(
     """
     rng = np.random.default_rng(plan.seed)
     methods = [*plan.known, *(method for arrival in plan.arrivals for method in arrival.novel)]
-    training, test = {}, []
-    for method in methods:
-        training[method], held_out = _divided(files[method], plan.test_fraction, rng)
-        test += held_out
+    training, test = _divided({method: files[method] for method in methods}, plan.test_fraction, rng)
     labelled = []
     for method in plan.known:
         count = round(len(training[method]) * plan.labelled_fraction)
@@ -156,23 +157,38 @@ def sensible_plan(name: str, counts: Mapping[str, int], image_size: int, seed: i
 
 
 def _divided(
-    entries: Sequence[FileEntry], fraction: float, rng: np.random.Generator
-) -> tuple[list[Path], list[Path]]:
-    """Return training and test files of a method in random order, no group on both sides."""
-    groups = sorted({entry.group for entry in entries})
-    by_group: dict[str, list[Path]] = {group: [] for group in groups}
-    for entry in entries:
-        by_group[entry.group].append(entry.path)
-    wanted = round(len(entries) * fraction)
+    files: Mapping[str, Sequence[FileEntry]], fraction: float, rng: np.random.Generator
+) -> tuple[dict[str, list[FileEntry]], list[Path]]:
+    """Return each method's training faces, groups together and in random order, and the test files."""
+    training: dict[str, list[FileEntry]] = {}
     test: list[Path] = []
-    training: list[Path] = []
-    for row in rng.permutation(len(groups)):
-        (test if len(test) < wanted else training).extend(by_group[groups[row]])
+    is_test: dict[str, bool] = {}
+    for method, entries in files.items():
+        by_group: dict[str, list[FileEntry]] = {group: [] for group in sorted({e.group for e in entries})}
+        for entry in entries:
+            by_group[entry.group].append(entry)
+        groups = list(by_group)
+        shuffled = [groups[row] for row in rng.permutation(len(groups))]
+        # Methods that came before have decided about the groups that they share with this one.
+        missing = round(len(entries) * fraction) - sum(is_test.get(entry.group, False) for entry in entries)
+        training[method] = []
+        for group in shuffled:
+            if group not in is_test:
+                is_test[group] = missing > 0
+                missing -= len(by_group[group])
+            if is_test[group]:
+                test += [entry.path for entry in by_group[group]]
+            else:
+                training[method] += by_group[group]
     return training, test
 
 
-def _take(training: dict[str, list[Path]], method: str, count: int, needed_for: str | None) -> list[Path]:
-    taken, training[method] = training[method][:count], training[method][count:]
+def _take(
+    training: dict[str, list[FileEntry]], method: str, count: int, needed_for: str | None
+) -> list[Path]:
+    taken, left = training[method][:count], training[method][count:]
+    begun = {entry.group for entry in taken}
+    training[method] = [entry for entry in left if entry.group not in begun]
     if needed_for is not None and not taken:
         raise BadInput(
             f'stream: no face of "{method}" is left for the {needed_for}. At least one is needed. Add faces '
@@ -180,7 +196,7 @@ def _take(training: dict[str, list[Path]], method: str, count: int, needed_for: 
         )
     if len(taken) < count:
         logger.warning('"%s": %d faces were planned, %d are left', method, count, len(taken))
-    return taken
+    return [entry.path for entry in taken]
 
 
 def _labelled_experience(labelled: list[tuple[Path, str]], rng: np.random.Generator) -> ScheduledExperience:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from owcl.errors import BadInput
+from owcl.faces.load import Limits, LoadedFace, load_many
+from scenarios.schedule import Schedule
+
 with warnings.catch_warnings():
     # Libraries that Avalanche brings along warn of their own future at import.
     warnings.simplefilter("ignore")
     from avalanche.benchmarks import benchmark_from_datasets
     from avalanche.benchmarks.utils import as_classification_dataset
+
+logger = logging.getLogger(__name__)
 
 UNLABELLED = -1
 
@@ -60,6 +68,49 @@ def benchmark(train: Sequence[FaceDataset], test: Sequence[FaceDataset] = ()) ->
     return benchmark_from_datasets(**streams)
 
 
+def scheduled_benchmark(schedule: Schedule) -> Any:
+    """Return a schedule's Avalanche benchmark: experience 0 is labelled, all else is not, nor is the test.
+
+    The faces are decoded at once and kept, `3 * image_size ** 2` bytes each: a path that is opened later
+    would tell a learner the folder, and the folder is the method. The targets of experience 0 are positions
+    in `schedule.known`. A face's id is its place among the files of all experiences in order, then those of
+    the test; by it an evaluation finds the file again. Unreadable files are left out.
+
+    Raises:
+        BadInput: if none of the files that come together can be read.
+    """
+    outputs = {method: output for output, method in enumerate(schedule.known)}
+    train, first_id = [], 0
+    for experience in schedule.experiences:
+        names = experience.labels
+        labels = None if names is None else np.array([outputs[name] for name in names], np.int64)
+        train.append(_decoded(experience.paths, labels, first_id, schedule.image_size))
+        first_id += len(experience.paths)
+    if not schedule.test:
+        return benchmark(train)
+    return benchmark(train, [_decoded(schedule.test, None, first_id, schedule.image_size)])
+
+
 def single_experience(dataset: FaceDataset) -> Any:
     """Return an Avalanche experience of one dataset's faces."""
     return benchmark([dataset]).train_stream[0]
+
+
+def _decoded(
+    paths: Sequence[Path], labels: NDArray[np.int64] | None, first_id: int, size: int
+) -> FaceDataset:
+    faces, rows = [], []
+    for row, face in enumerate(load_many(map(str, paths), size, Limits())):
+        if isinstance(face, LoadedFace):
+            faces.append(face.pixels.transpose(2, 0, 1))
+            rows.append(row)
+        else:
+            logger.warning("%s: left out of the stream: %s", face.source, face.reason)
+    if not faces:
+        raise BadInput(
+            f"stream: none of {len(paths)} faces that come together can be read. At least one is expected. "
+            "Check the files of the scenario."
+        )
+    kept = np.array(rows)
+    images = torch.from_numpy(np.stack(faces))
+    return FaceDataset(images, None if labels is None else labels[kept], first_id + kept)

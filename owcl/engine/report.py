@@ -154,6 +154,7 @@ def _figures(workspace: Workspace, transaction: Connection, entries: Sequence[Me
             {CURVES[name]: values for name, values in curves.items()}
         )
         drawn["forgetting"] = _forgetting(transaction)
+        drawn |= _confusion(transaction, entries)
     estimates = counts.by_experience(transaction)
     if estimates:
         drawn["counting"] = figures.counting(
@@ -180,6 +181,27 @@ def _forgetting(transaction: Connection) -> str:
     return figures.forgetting_matrix(table, labels)
 
 
+def _confusion(transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, str]:
+    """Draw how the test faces of each method were attributed after the last experience."""
+    measured = [
+        row for row in metrics.read(transaction) if (row.measured.method or "").startswith("confusion ")
+    ]
+    last = max((row.measured.experience for row in measured), default=0)
+    counted = {
+        (row.measured.method or "", int(row.name)): int(row.value or 0)
+        for row in measured
+        if row.measured.experience == last
+    }
+    if not counted:
+        return {}
+    names = {UNKNOWN: "unknown", **{entry.id: f"{entry.id} {entry.name}" for entry in entries}}
+    methods = list(dict.fromkeys(about for about, _ in counted))
+    ids = sorted({class_id for _, class_id in counted})
+    table = np.array([[counted.get((about, class_id), 0) for class_id in ids] for about in methods])
+    rows = [about.removeprefix("confusion ") for about in methods]
+    return {"confusion": figures.confusion(table, rows, [names.get(class_id, "") for class_id in ids])}
+
+
 def _faces_per_class(transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, list[int]]:
     latest = experiences.latest(transaction)
     steps = range(1, 1 + (0 if latest is None else latest.index))
@@ -193,11 +215,8 @@ def _map(workspace: Workspace, transaction: Connection, names: dict[int, str]) -
     answering = models.answering(transaction)
     if answering is None:
         return {}
-    attributed = attributions.current(transaction)
-    chosen = attributed.model_version == answering.id
     rng = workspace.rng("map", 0)
     stored = embeddings.read(transaction, answering.id)
-    del chosen
     if len(stored.face_ids) < 10:
         return {}
     rows = np.sort(rng.permutation(len(stored.face_ids))[: figures.LARGEST_MAP])

@@ -220,6 +220,11 @@ def _measure(workspace: Workspace, world: _World, experience: int, seconds: floa
         for cohort, accuracy in enumerate(accuracies):
             place = metrics.Measured(experience, method=f"cohort {cohort}", model_version=answer.version)
             metrics.write(transaction, place, {"id_acc": accuracy})
+        for number, method in enumerate(world.key.methods):
+            ids, sizes = np.unique(judged.class_ids[world.truth == number], return_counts=True)
+            place = metrics.Measured(experience, method=f"confusion {method}", model_version=answer.version)
+            shares = dict(zip(map(str, ids.tolist()), sizes.astype(float).tolist(), strict=True))
+            metrics.write(transaction, place, shares)
 
 
 def _registry(transaction: Connection, world: _World) -> dict[int, int | None]:

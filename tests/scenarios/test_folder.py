@@ -74,15 +74,83 @@ def test_the_seed_decides_the_order(grow: Grow) -> None:
     assert load(root, seed=4)[0] != load(root, seed=5)[0]
 
 
-def test_a_group_stays_on_one_side_of_the_test(grow: Grow) -> None:
+def test_a_photograph_in_the_manifest_stays_on_one_side_of_the_test_whoever_forged_it(grow: Grow) -> None:
     root = grow()
     rows = ["path,method,family,group"]
-    rows += [f"faces/{m}/{i:02d}.png,{m},x,{m}{i // 4}" for m in ("real", "gan", "swap") for i in range(20)]
+    rows += [
+        f"faces/{m}/{i:02d}.png,{m},x,photograph {i // 4}" for m in ("real", "gan", "swap") for i in range(20)
+    ]
     (root / "manifest.csv").write_text("\n".join(rows))
     schedule, _ = load(root)
-    test_groups = {(path.parent.name, int(path.stem) // 4) for path in schedule.test}
-    training = [path for experience in schedule.experiences for path in experience.paths]
-    assert not test_groups & {(path.parent.name, int(path.stem) // 4) for path in training}
+    test = {int(path.stem) // 4 for path in schedule.test}
+    training = {int(path.stem) // 4 for experience in schedule.experiences for path in experience.paths}
+    assert len(test) == 2
+    assert not test & training
+
+
+def test_a_manifest_tells_families_and_the_schedule_only_those_of_known_methods(grow: Grow) -> None:
+    root = grow()
+    (root / "manifest.csv").write_text(
+        "path,method,family\nfaces/gan/00.png,gan,synthesis\nfaces/swap/00.png,swap,identity swap\n"
+    )
+    schedule, key = load(root)
+    assert schedule.known_families == {"gan": "synthesis"}
+    assert key.families == {"gan": "synthesis", "swap": "identity swap"}
+
+
+def test_a_manifest_without_the_columns_says_which_are_there(grow: Grow) -> None:
+    root = grow()
+    (root / "manifest.csv").write_text("file,label\na,b\n")
+    with pytest.raises(BadInput, match="the columns are file, label"):
+        load(root)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "message"),
+    [
+        ('known = ["real", "gan"]', 'known = "real"', "known is 'real'. Expected: a list of methods"),
+        ('known = ["real", "gan"]', "known = []", "Expected: a list of methods, at least one"),
+        ("test_fraction = 0.25", "test_fraction = 1.5", "test_fraction is 1.5. Expected: a number from 0"),
+        ("labelled_fraction = 0.5", "labelled_fraction = true", "labelled_fraction is True"),
+        ("image_size = 8", "image_size = 0", "image_size is 0. Expected: a whole number of pixels"),
+        ("seed = 3", "seed = -1", "seed is -1"),
+        ("seen_per_class = 2", "seen_per_class = 2.5", "experience 1: seen_per_class is 2.5"),
+        ("novel_per_class = 10", "novel_per_class = -3", "experience 1: novel_per_class is -3"),
+        ("novel_per_class = 10", "", 'experience 1: methods arrive, but "novel_per_class" is missing or 0'),
+        ("seen_per_class = 1", 'absent = ["gam"]', 'absent names the method "gam".*real, gan, swap'),
+        ("seen_per_class = 2", 'absent = ["swap"]', 'absent names the method "swap".*before: real, gan\\.'),
+        ('known = ["real", "gan"]', "", "the key 'known' is missing"),
+    ],
+)
+def test_an_impossible_value_names_its_place_and_what_is_expected(
+    grow: Grow, line: str, wrong: str, message: str
+) -> None:
+    assert PLAN.count(line) == 1
+    with pytest.raises(BadInput, match=message):
+        load(grow(PLAN.replace(line, wrong)))
+
+
+@pytest.mark.parametrize("entries", ["[experience]\nnovel = []", "experience = [1]"])
+def test_experiences_that_are_no_entries_are_refused(grow: Grow, entries: str) -> None:
+    with pytest.raises(BadInput, match=r"Expected: entries of the form \[\[experience\]\]"):
+        load(grow(f'known = ["real"]\n{entries}'))
+
+
+def test_who_is_absent_stays_away(grow: Grow) -> None:
+    plan = PLAN.replace("seen_per_class = 1", 'seen_per_class = 1\nabsent = ["gan"]')
+    schedule, key = load(grow(plan))
+    assert np.bincount(key.numbers(schedule.experiences[2].paths), minlength=3).tolist() == [1, 0, 1]
+
+
+def test_folders_may_lie_in_faces_or_beside_the_plan_and_hold_every_format(tmp_path: Path) -> None:
+    for method in ("real", "gan", "swap"):
+        (tmp_path / method).mkdir()
+        for index, suffix in enumerate(("png", "jpg", "jpeg", "webp", "bmp", "tif", "TIFF", "PNG")):
+            (tmp_path / method / f"{index}.{suffix}").touch()
+        (tmp_path / method / "notes.txt").touch()
+    _, key = load(tmp_path)
+    assert len(key.method_of) == 24
+    assert {path.parent.name == method for path, method in key.method_of.items()} == {True}
 
 
 def test_an_unknown_key_names_itself_and_its_neighbour(grow: Grow) -> None:
@@ -91,7 +159,9 @@ def test_an_unknown_key_names_itself_and_its_neighbour(grow: Grow) -> None:
 
 
 def test_a_method_without_a_folder_names_itself(grow: Grow) -> None:
-    with pytest.raises(BadInput, match=r'experience 1 names the method "simswap".*gan, real, swap'):
+    with pytest.raises(
+        BadInput, match=r'experience 1 names the method "simswap".*gan, real, swap.*Did you mean "swap"'
+    ):
         load(grow(PLAN.replace('["swap"]', '["simswap"]')))
 
 
