@@ -24,7 +24,8 @@ from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
 from scenarios.streams import FaceDataset, single_experience
 
-BOUND_STEPS = 600
+BOUND_UPDATES = 4
+"""The upper bound learns as long as so many updates."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def supervised_bound(setting: Setting) -> Predictions:
     network = with_outputs(network, list(range(setting.num_known)), list(range(num_classes)), torch_rng)
     images = np.concatenate([session.images for session in setting.sessions])
     truth = np.concatenate([session.truth for session in setting.sessions])
-    plan = TrainingPlan(BOUND_STEPS, setting.workspace.configuration.training.learning_rate)
+    settings = setting.workspace.configuration.training
+    plan = TrainingPlan(BOUND_UPDATES * settings.update_steps, settings.learning_rate)
     _run(setting, Supervised(network, torch_rng), plan, rng, images, truth, "supervised bound")
     yield _argmax(network, setting.test)
 

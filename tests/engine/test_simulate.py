@@ -1,0 +1,95 @@
+"""A whole scenario with its baselines, in a workspace whose settings make it short."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from owcl.config import Configuration
+from owcl.engine.report import report
+from owcl.engine.simulate import COLUMNS, simulate
+from owcl.engine.workspace import Workspace
+from owcl.errors import BadInput, Conflict
+from tests.conftest import NEW, SmallWorld
+
+PLAN = f"""
+name = "small"
+image_size = 48
+test_fraction = 0.2
+seed = 0
+known = ["real", "sub_pixel", "nearest_neighbour"]
+labelled_fraction = 0.7
+[[experience]]
+novel = ["{NEW}"]
+novel_per_class = 80
+seen_per_class = 12
+[[experience]]
+novel = []
+seen_per_class = 8
+"""
+
+
+@pytest.fixture(scope="module")
+def result(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    root = tmp_path_factory.mktemp("simulated")
+    tree = root / "tree"
+    for method in ("real", "sub_pixel", "nearest_neighbour", NEW):
+        (tree / method).mkdir(parents=True)
+        for path in small_world.workspace.parent.rglob(f"{method}-*.png"):
+            (tree / method / path.name).write_bytes(path.read_bytes())
+    (tree / "stream.toml").write_text(PLAN)
+    with Workspace.open(small_world.workspace) as trained:
+        settings: Configuration = trained.configuration
+    Workspace.create(root / "home", settings).close()
+    found = simulate("folder", tree, None, root / "home", baselines=True)
+    return {**found, "tree": tree, "home": root / "home"}
+
+
+def test_every_method_has_every_column_once_a_seed(result: dict[str, Any]) -> None:
+    assert set(result["methods"]) == {"owcl", "frozen_kmeans", "cpl_official", "supervised_bound"}
+    for columns in result["methods"].values():
+        assert set(columns) == set(COLUMNS)
+        assert all(len(values) == 1 for values in columns.values())
+
+
+def test_the_new_method_is_counted_and_nothing_in_the_quiet_experience(result: dict[str, Any]) -> None:
+    counts = [row["count"]["value"] for row in result["per_experience"] if row["experience"]]
+    assert counts == [1, 0]
+    assert result["methods"]["owcl"]["count_mae"] == [0.0]
+
+
+def test_what_is_easy_is_attributed(result: dict[str, Any]) -> None:
+    owcl = result["methods"]["owcl"]
+    assert owcl["acc_all_joint"][0] > 80
+    assert owcl["id_acc_novel"][0] > 60
+    assert owcl["acc_known"][0] > 80
+
+
+def test_baselines_keep_no_ids(result: dict[str, Any]) -> None:
+    assert result["methods"]["frozen_kmeans"]["id_acc_all"] == [None]
+
+
+def test_run_again_it_takes_the_same_figures_from_the_store(result: dict[str, Any]) -> None:
+    again = simulate("folder", result["tree"], None, result["home"])
+    assert again["per_experience"] == result["per_experience"]
+
+
+def test_the_report_shows_the_table_and_the_truth(result: dict[str, Any], tmp_path: Path) -> None:
+    with Workspace.open(result["home"]) as workspace:
+        page = report(workspace, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "supervised_bound" in page
+    for heading in ("Accuracy over time", "Forgetting", "Confusion", "Counting", "Arrivals", "Map"):
+        assert f"<h2>{heading}</h2>" in page
+
+
+def test_a_workspace_of_another_seed_is_left_alone(result: dict[str, Any], tmp_path: Path) -> None:
+    Workspace.create(tmp_path / "other", Configuration(seed=5)).close()
+    with pytest.raises(Conflict, match="a workspace of seed 5, not 0"):
+        simulate("folder", result["tree"], None, tmp_path / "other")
+
+
+def test_forge_asks_for_photographs(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no photographs"):
+        simulate("forge", None, None, tmp_path)
