@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.density import DensityCount
 from owcl.novelty.promotion import Promotion, judge
+from owcl.novelty.whitening import WithinClassWhitening
 from owcl.types import Cluster, MethodClass
 from storage import classes, clusters, counts, decisions, experiences, faces, memberships
 
@@ -81,8 +82,14 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
         chosen = select_arrivals(p_values, rate).chosen
     report("clustering", 0, None)
     vectors, _ = embed(answer.network, images[chosen])
-    estimate = DensityCount(smallest).estimate(vectors, rng)
-    verdicts = _judged(workspace, answer, known, face_ids[chosen], vectors, p_values[chosen], estimate, rng)
+    known_vectors, _ = embed(answer.network, known.images)
+    metric = WithinClassWhitening().fit(known_vectors, known.class_ids)
+    estimate = DensityCount(smallest).estimate(metric.transform(vectors), rng)
+    by_class = {
+        class_id: known_vectors[known.class_ids == class_id]
+        for class_id in np.unique(known.class_ids).tolist()
+    }
+    verdicts = _judged(by_class, face_ids[chosen], vectors, p_values[chosen], estimate, smallest, rng)
     return _write(workspace, answer, experience, int(chosen.sum()), estimate, verdicts)
 
 
@@ -136,24 +143,17 @@ def _arrival_p_values(
 
 
 def _judged(
-    workspace: Workspace,
-    answer: Answer,
-    known: Exemplars,
+    by_class: Mapping[int, NDArray[np.float32]],
     face_ids: NDArray[np.int64],
     vectors: NDArray[np.float32],
     p_values: NDArray[np.float64],
     estimate: CountEstimate,
+    smallest: int,
     rng: np.random.Generator,
 ) -> list[_Verdict]:
-    known_vectors, _ = embed(answer.network, known.images)
-    by_class = {
-        class_id: known_vectors[known.class_ids == class_id]
-        for class_id in np.unique(known.class_ids).tolist()
-    }
     verdicts = []
     for cluster, stability in enumerate(estimate.stability):
         members = estimate.labels == cluster
-        smallest = workspace.configuration.novelty.smallest_class
         promotion = judge(vectors[members], p_values[members], stability, by_class, smallest, rng)
         centre = vectors[members].mean(axis=0)
         verdicts.append(_Verdict(face_ids[members], centre, stability, promotion))
