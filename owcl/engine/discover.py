@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer
+from owcl.engine.candidates import Judged, rejected_examples, settle
 from owcl.engine.train import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
@@ -22,14 +23,13 @@ from owcl.models.embed import embed
 from owcl.models.network import with_outputs
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
-from owcl.novelty.counting.density import DensityCount
-from owcl.novelty.promotion import Promotion, judge
-from owcl.novelty.whitening import WithinClassWhitening
+from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
-from storage import classes, clusters, counts, decisions, experiences, faces, memberships
+from storage import counts, experiences, faces, memberships
 
-AUTOMATIC = "owcl"
-"""Who decides when no person does."""
+REJECTED_EXAMPLES = 100
+"""Faces of each rejected class that a cluster is compared with."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,6 @@ class DiscoverResult:
     """Faces of each promoted class."""
     waiting: int
     """Clusters that are not yet a class."""
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    member_ids: NDArray[np.int64]
-    centre: NDArray[np.float32]
-    stability: float
-    promotion: Promotion
 
 
 def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
@@ -83,14 +75,19 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     report("clustering", 0, None)
     vectors, _ = embed(answer.network, images[chosen])
     known_vectors, _ = embed(answer.network, known.images)
-    metric = WithinClassWhitening().fit(known_vectors, known.class_ids)
-    estimate = DensityCount(smallest).estimate(metric.transform(vectors), rng)
-    by_class = {
+    estimate = ScaledDensityCount(smallest).fit(known_vectors, known.class_ids).estimate(vectors, rng)
+    registered = {
         class_id: known_vectors[known.class_ids == class_id]
         for class_id in np.unique(known.class_ids).tolist()
-    }
-    verdicts = _judged(by_class, face_ids[chosen], vectors, p_values[chosen], estimate, smallest, rng)
-    return _write(workspace, answer, experience, int(chosen.sum()), estimate, verdicts)
+    } | _rejected(workspace, answer)
+    judged = [
+        Judged(
+            Cluster(face_ids[chosen][members], vectors[members].mean(axis=0), stability),
+            judge(vectors[members], p_values[chosen][members], stability, registered, smallest, rng),
+        )
+        for members, stability in _clusters(estimate)
+    ]
+    return _write(workspace, answer, experience, int(chosen.sum()), estimate, judged)
 
 
 def _ready_experience(workspace: Workspace) -> int:
@@ -142,22 +139,20 @@ def _arrival_p_values(
     return p_values
 
 
-def _judged(
-    by_class: Mapping[int, NDArray[np.float32]],
-    face_ids: NDArray[np.int64],
-    vectors: NDArray[np.float32],
-    p_values: NDArray[np.float64],
-    estimate: CountEstimate,
-    smallest: int,
-    rng: np.random.Generator,
-) -> list[_Verdict]:
-    verdicts = []
+def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.float32]]:
+    """Return embeddings of rejected classes, so that what an operator refused is not offered again."""
+    with workspace.store.reading() as transaction:
+        examples = rejected_examples(transaction, REJECTED_EXAMPLES)
+    return {
+        class_id: embed(answer.network, workspace.pixels(face_ids)[1])[0]
+        for class_id, face_ids in examples.items()
+        if len(face_ids)
+    }
+
+
+def _clusters(estimate: CountEstimate) -> Iterator[tuple[NDArray[np.bool_], float]]:
     for cluster, stability in enumerate(estimate.stability):
-        members = estimate.labels == cluster
-        promotion = judge(vectors[members], p_values[members], stability, by_class, smallest, rng)
-        centre = vectors[members].mean(axis=0)
-        verdicts.append(_Verdict(face_ids[members], centre, stability, promotion))
-    return verdicts
+        yield estimate.labels == cluster, stability
 
 
 def _write(
@@ -166,52 +161,27 @@ def _write(
     experience: int,
     pool: int,
     estimate: CountEstimate,
-    verdicts: Sequence[_Verdict],
+    judged: Sequence[Judged],
 ) -> DiscoverResult:
-    promoted: list[MethodClass] = []
-    sizes: dict[int, int] = {}
-    waiting = 0
     with workspace.store.transaction() as transaction:
-        for verdict in verdicts:
-            cluster = Cluster(verdict.member_ids, verdict.centre, verdict.stability)
-            evidence = {**verdict.promotion.evidence, "reasons": list(verdict.promotion.reasons)}
-            sighting = clusters.Sighting(experience, answer.version, evidence)
-            cluster_id = clusters.add(transaction, cluster, sighting)
-            if verdict.promotion.accepted:
-                entry = _promote(transaction, verdict, cluster_id, experience, evidence)
-                promoted.append(entry)
-                sizes[entry.id] = len(verdict.member_ids)
-            elif verdict.promotion.same_as is not None:
-                _join(transaction, verdict, verdict.promotion.same_as)
-                clusters.promote(transaction, cluster_id, verdict.promotion.same_as)
-            else:
-                waiting += 1
+        settled = [settle(transaction, cluster, experience, answer.version) for cluster in judged]
+        promoted = {
+            one.entry.id: (one.entry, len(cluster.cluster.member_ids))
+            for one, cluster in zip(settled, judged, strict=True)
+            if one.outcome == "promoted" and one.entry is not None
+        }
         value = len(promoted)
         low, high = min(estimate.low, value), max(estimate.high, value)
         counted = {**estimate.evidence, "clusters": estimate.value}
         counts.record(transaction, experience, counts.Count(value, low, high, counted))
         experiences.set_state(transaction, experience, "discovered")
-    return DiscoverResult(experience, pool, value, low, high, tuple(promoted), sizes, waiting)
-
-
-def _promote(
-    transaction: Connection, verdict: _Verdict, cluster_id: int, experience: int, evidence: dict[str, object]
-) -> MethodClass:
-    after = {"cluster": cluster_id, "faces": len(verdict.member_ids)}
-    decision = decisions.record(
-        transaction, decisions.Change(AUTOMATIC, "promote", f"cluster {cluster_id}", {}, after)
+    return DiscoverResult(
+        experience,
+        pool,
+        value,
+        low,
+        high,
+        tuple(entry for entry, _ in promoted.values()),
+        {class_id: size for class_id, (_, size) in promoted.items()},
+        sum(one.outcome == "waiting" for one in settled),
     )
-    birth = classes.Birth(experience, evidence, decision)
-    class_id = classes.create(transaction, birth=birth)
-    grounds = memberships.Grounds("promotion", max(0.5, verdict.stability), decision)
-    memberships.assign(transaction, verdict.member_ids, class_id, grounds)
-    clusters.promote(transaction, cluster_id, class_id)
-    return classes.get(transaction, class_id)
-
-
-def _join(transaction: Connection, verdict: _Verdict, class_id: int) -> None:
-    after = {"faces": len(verdict.member_ids)}
-    change = decisions.Change(AUTOMATIC, "recognise", f"class {class_id}", {}, after)
-    decision = decisions.record(transaction, change)
-    grounds = memberships.Grounds("promotion", max(0.5, verdict.stability), decision)
-    memberships.assign(transaction, verdict.member_ids, class_id, grounds)

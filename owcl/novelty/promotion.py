@@ -24,6 +24,8 @@ class Promotion:
     """A class that the cluster is more faces of."""
     reasons: tuple[str, ...]
     """Why it was not accepted; empty where it was."""
+    lacks_only_faces: bool
+    """Whether it would be accepted, had it enough of them."""
     evidence: Mapping[str, Any]
     """Plain values, kept with the class: the answer to "why is this a class?"."""
 
@@ -49,7 +51,8 @@ def judge(
     verdicts = _against(members, classes, rng)
     same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
     reasons = []
-    if len(members) < smallest:
+    too_few = len(members) < smallest
+    if too_few:
         reasons.append(f"{len(members)} faces, {smallest} make a class")
     if stability < STABLE:
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
@@ -63,7 +66,13 @@ def judge(
         "nearest_class": nearest,
         "auc_to_nearest_class": None if nearest is None else round(verdicts[nearest].auc, 4),
     }
-    return Promotion(not reasons, same_as[0] if same_as else None, tuple(reasons), evidence)
+    return Promotion(
+        not reasons,
+        same_as[0] if same_as else None,
+        tuple(reasons),
+        too_few and len(reasons) == 1,
+        evidence,
+    )
 
 
 def _against(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,33 +54,54 @@ class DensityCount:
         if len(pool) < self.smallest:
             evidence = {"pool": len(pool), "smallest": self.smallest}
             return CountEstimate(0, 0, 0, np.full(len(pool), NO_CLUSTER), (), evidence)
-        points = _reduced(pool)
-        labels = self._partition(points, self.smallest)
-        resampled = []
-        for _ in range(RESAMPLES):
-            rows = np.sort(rng.permutation(len(points))[: round(RESAMPLED * len(points))])
-            smallest = max(2, round(RESAMPLED * self.smallest))
-            resampled.append((rows, self._partition(points[rows], smallest)))
-        counts = [int(partition.max()) + 1 for _, partition in resampled]
-        value = int(labels.max()) + 1
-        return CountEstimate(
-            value,
-            min([value, *counts]),
-            max([value, *counts]),
-            labels,
-            stability(labels, resampled),
-            {"pool": len(pool), "smallest": self.smallest, "counts_of_resamples": counts},
+        points = reduced(pool)
+        return resampled_count(
+            len(points), lambda rows, smallest: partition(points[rows], smallest), self.smallest, rng
         )
 
-    def _partition(self, points: NDArray[np.float64], smallest: int) -> NDArray[np.int64]:
-        if len(points) > LARGEST_TREE:
-            centres, nearest = _micro_clusters(points)
-            share = LARGEST_TREE / 2 / len(points)
-            return self._partition(centres, max(2, round(smallest * share)))[nearest]
-        labels = _leaves(points, smallest)
-        if labels.max() < 0:
-            return np.zeros(len(points), np.int64)
-        return _with_stragglers(points, labels)
+
+def resampled_count(
+    size: int,
+    divide: Callable[[NDArray[np.int64], int], NDArray[np.int64]],
+    smallest: int,
+    rng: np.random.Generator,
+) -> CountEstimate:
+    """Count, and count again on resamples for the interval and the stability.
+
+    Args:
+        size: faces in the pool.
+        divide: returns the partition of the rows of the pool that it is given, into clusters of at least so
+            many faces.
+        smallest: faces that make a class.
+        rng: draws the resamples.
+    """
+    labels = divide(np.arange(size), smallest)
+    resampled = []
+    for _ in range(RESAMPLES):
+        rows = np.sort(rng.permutation(size)[: round(RESAMPLED * size)])
+        resampled.append((rows, divide(rows, max(2, round(RESAMPLED * smallest)))))
+    counts = [int(found.max()) + 1 for _, found in resampled]
+    value = int(labels.max()) + 1
+    return CountEstimate(
+        value,
+        min([value, *counts]),
+        max([value, *counts]),
+        labels,
+        stability(labels, resampled),
+        {"pool": size, "smallest": smallest, "counts_of_resamples": counts},
+    )
+
+
+def partition(points: NDArray[np.float64], smallest: int) -> NDArray[np.int64]:
+    """Return the `(M,)` leaves of the density hierarchy of `(M, d)` points; one where nothing falls apart."""
+    if len(points) > LARGEST_TREE:
+        centres, nearest = _micro_clusters(points)
+        share = LARGEST_TREE / 2 / len(points)
+        return partition(centres, max(2, round(smallest * share)))[nearest]
+    labels = _leaves(points, smallest)
+    if labels.max() < 0:
+        return np.zeros(len(points), np.int64)
+    return _with_stragglers(points, labels)
 
 
 def stability(
@@ -104,10 +126,11 @@ def stability(
     return tuple(came_back.mean(axis=0).tolist())
 
 
-def _reduced(pool: NDArray[np.float32]) -> NDArray[np.float64]:
+def reduced(pool: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the `(M, d)` principal directions of `(M, D)` embeddings in which they are clustered."""
     dimensions = min(DIMENSIONS, pool.shape[1], len(pool) - 1)
-    reduced: NDArray[np.float64] = PCA(dimensions, svd_solver="full").fit_transform(pool.astype(np.float64))
-    return reduced
+    points: NDArray[np.float64] = PCA(dimensions, svd_solver="full").fit_transform(pool.astype(np.float64))
+    return points
 
 
 def _leaves(points: NDArray[np.float64], smallest: int) -> NDArray[np.int64]:

@@ -1,0 +1,109 @@
+"""Clusters on their way to a class: promoted, recognised, or kept as candidates until they are given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.novelty.promotion import Promotion
+from owcl.types import Cluster, MethodClass
+from storage import classes, clusters, decisions, memberships
+
+AUTOMATIC = "owcl"
+"""Who decides when no person does."""
+SAME_CANDIDATE = 0.5
+"""Share of a candidate's faces that are in a cluster which is the same candidate."""
+PATIENCE = 3
+"""Sightings after which a candidate that lacks more than faces is given up."""
+
+Outcome = Literal["promoted", "recognised", "rejected again", "waiting"]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A cluster of the pool and what `judge` said of it."""
+
+    cluster: Cluster
+    promotion: Promotion
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a cluster; `entry` is its class, where it has one."""
+
+    outcome: Outcome
+    entry: MethodClass | None
+
+
+def settle(transaction: Connection, judged: Judged, experience: int, model_version: int) -> Settled:
+    """Act on the verdict on a cluster, with one decision in the log for each change of a class.
+
+    A cluster of which an earlier candidate is a part goes on under that candidate's id.
+    """
+    promotion = judged.promotion
+    evidence = {**promotion.evidence, "reasons": list(promotion.reasons)}
+    sighting = clusters.Sighting(experience, model_version, evidence)
+    cluster_id = _kept(transaction, judged.cluster, sighting)
+    if promotion.accepted:
+        entry = _promote(transaction, judged, cluster_id, experience, evidence)
+        return Settled("promoted", entry)
+    if promotion.same_as is not None:
+        entry = classes.get(transaction, promotion.same_as)
+        outcome: Outcome = "rejected again" if entry.status == "rejected" else "recognised"
+        _join(transaction, judged, entry.id, "recognise" if outcome == "recognised" else "reject again")
+        clusters.promote(transaction, cluster_id, entry.id)
+        return Settled(outcome, entry)
+    if not promotion.lacks_only_faces and clusters.get(transaction, cluster_id).times_seen >= PATIENCE:
+        clusters.dissolve(transaction, cluster_id)
+    return Settled("waiting", None)
+
+
+def _kept(transaction: Connection, cluster: Cluster, sighting: clusters.Sighting) -> int:
+    """Write the cluster, as a sighting of the candidate that it holds most of, and return its id."""
+    shares = {
+        candidate.id: float(np.isin(candidate.cluster.member_ids, cluster.member_ids).mean())
+        for candidate in clusters.in_state(transaction, "candidate")
+        if candidate.sighting.experience < sighting.experience
+    }
+    best = max(shares, key=lambda candidate: shares[candidate], default=None)
+    if best is None or shares[best] < SAME_CANDIDATE:
+        return clusters.add(transaction, cluster, sighting)
+    clusters.see_again(transaction, best, cluster, sighting)
+    return best
+
+
+def _promote(
+    transaction: Connection, judged: Judged, cluster_id: int, experience: int, evidence: dict[str, Any]
+) -> MethodClass:
+    after = {"cluster": cluster_id, "faces": len(judged.cluster.member_ids)}
+    change = decisions.Change(AUTOMATIC, "promote", f"cluster {cluster_id}", {}, after)
+    decision = decisions.record(transaction, change)
+    class_id = classes.create(transaction, birth=classes.Birth(experience, evidence, decision))
+    memberships.assign(transaction, judged.cluster.member_ids, class_id, _grounds(judged, decision))
+    clusters.promote(transaction, cluster_id, class_id)
+    return classes.get(transaction, class_id)
+
+
+def _join(transaction: Connection, judged: Judged, class_id: int, verb: str) -> None:
+    after = {"faces": len(judged.cluster.member_ids)}
+    decision = decisions.record(
+        transaction, decisions.Change(AUTOMATIC, verb, f"class {class_id}", {}, after)
+    )
+    memberships.assign(transaction, judged.cluster.member_ids, class_id, _grounds(judged, decision))
+
+
+def _grounds(judged: Judged, decision: int) -> memberships.Grounds:
+    return memberships.Grounds("promotion", max(0.5, judged.cluster.stability), decision)
+
+
+def rejected_examples(transaction: Connection, limit: int) -> dict[int, NDArray[np.int64]]:
+    """Return up to `limit` face ids of each discovered class that an operator rejected."""
+    return {
+        entry.id: memberships.members(transaction, entry.id)[-limit:]
+        for entry in classes.everything(transaction)
+        if entry.status == "rejected"
+    }

@@ -1,0 +1,103 @@
+"""Counting by density, in the metric and on the scale that the registered classes set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from owcl.novelty.base import NO_CLUSTER, CountEstimate
+from owcl.novelty.counting.density import DensityCount, partition, reduced, resampled_count
+from owcl.novelty.whitening import WithinClassWhitening
+
+
+class ScaledDensityCount:
+    """Density leaves of the whitened pool, fused where they are closer than registered classes ever are.
+
+    Whitening lets density see the traces of generators, and with them the modes that a single generator
+    has: one that redraws the mouth here and the eyes there leaves several dense heaps. How far apart two
+    methods are is known from those that are registered: the closest two of them are the scale.
+
+    Args:
+        smallest: faces that make a class.
+    """
+
+    def __init__(self, smallest: int = 30) -> None:
+        self.smallest = smallest
+
+    def fit(self, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> Self:
+        """Learn metric and scale from `(N, D)` embeddings of registered classes and their `(N,)` labels.
+
+        Raises:
+            BadInput: if no class has two faces, or an entry is not finite.
+        """
+        self._metric = WithinClassWhitening().fit(embeddings, labels)
+        self._scale = smallest_separation(embeddings, labels)
+        return self
+
+    def estimate(self, pool: NDArray[np.float32], rng: np.random.Generator) -> CountEstimate:
+        """Count, cluster, and repeat on resamples for the interval and the stability.
+
+        Raises:
+            BadInput: if an entry is not finite.
+        """
+        if len(pool) < self.smallest:
+            return DensityCount(self.smallest).estimate(pool, rng)
+        points = reduced(self._metric.transform(pool))
+
+        def divide(rows: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
+            return fused(pool[rows], partition(points[rows], smallest), self._scale)
+
+        estimate = resampled_count(len(pool), divide, self.smallest, rng)
+        return replace(estimate, evidence={**estimate.evidence, "separation_needed": round(self._scale, 3)})
+
+
+def separation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Return how far apart two sets of faces are, in standard deviations along the line of their centres.
+
+    Args:
+        first: `(N, D)` embeddings.
+        second: `(M, D)` embeddings.
+
+    Source:
+        The sensitivity index d' of signal detection: distance of means over the root of the mean variance.
+    """
+    line = first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)
+    distance = float(np.linalg.norm(line))
+    if not distance:
+        return 0.0
+    spread = np.sqrt((np.var(first @ (line / distance)) + np.var(second @ (line / distance))) / 2)
+    return distance / max(float(spread), 1e-12)
+
+
+def smallest_separation(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the separation of the closest two classes; 0 where there are not two."""
+    sets = [embeddings[labels == label] for label in np.unique(labels)]
+    return min((separation(*pair) for pair in combinations(sets, 2)), default=0.0)
+
+
+def fused(vectors: NDArray[np.float32], labels: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
+    """Fuse the closest two clusters until no two are closer than the scale.
+
+    Args:
+        vectors: `(M, D)` embeddings.
+        labels: `(M,)` clusters; `NO_CLUSTER` where a face belongs to none.
+        scale: smallest separation of two clusters.
+
+    Returns:
+        `(M,)` clusters, numbered from 0.
+    """
+    labels = labels.copy()
+    while True:
+        present = np.unique(labels[labels != NO_CLUSTER])
+        apart = {
+            (one, other): separation(vectors[labels == one], vectors[labels == other])
+            for one, other in combinations(present.tolist(), 2)
+        }
+        closest = min(apart, key=lambda pair: apart[pair], default=None)
+        if closest is None or apart[closest] >= scale:
+            return np.where(labels == NO_CLUSTER, NO_CLUSTER, np.searchsorted(present, labels))
+        labels[labels == closest[1]] = closest[0]

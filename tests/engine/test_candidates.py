@@ -1,0 +1,108 @@
+"""What becomes of clusters: each keeps its id from the first sighting until it is a class or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from owcl.engine import registry
+from owcl.engine.candidates import Judged, Settled, rejected_examples, settle
+from owcl.novelty.promotion import Promotion
+from owcl.types import Cluster
+from storage import classes, clusters, decisions, experiences, faces, memberships, models
+from storage.store import Store
+
+FEW = Promotion(False, None, ("12 faces, 30 make a class",), True, {"size": 12})
+UNSTABLE = Promotion(False, None, ("came back in 20% of resamples, 60% are needed",), False, {"size": 40})
+GOOD = Promotion(True, None, (), False, {"size": 40})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "owcl.db") as opened:
+        with opened.transaction() as transaction:
+            for index in range(6):
+                experiences.begin(transaction, index, labelled=index == 0)
+            new = [faces.NewFace(f"{number:064x}", f"{number}.png", (64, 64), 1) for number in range(60)]
+            faces.add_many(transaction, new)
+            models.add(transaction, "models/first.safetensors", {}, (), None)
+        yield opened
+
+
+def seen(store: Store, members: range, promotion: Promotion, experience: int) -> Settled:
+    cluster = Cluster(np.array(members), np.zeros(4, np.float32), 0.8)
+    with store.transaction() as transaction:
+        return settle(transaction, Judged(cluster, promotion), experience, 1)
+
+
+def states(store: Store) -> dict[str, list[int]]:
+    with store.reading() as transaction:
+        return {
+            state: [cluster.id for cluster in clusters.in_state(transaction, state)]
+            for state in ("candidate", "promoted", "dissolved")
+        }
+
+
+def test_a_candidate_that_only_lacks_faces_collects_them_and_is_promoted_under_its_own_id(
+    store: Store,
+) -> None:
+    for experience, last in ((1, 6), (2, 9), (3, 13), (4, 20)):
+        assert seen(store, range(1, last), FEW, experience).outcome == "waiting"
+    assert states(store) == {"candidate": [1], "promoted": [], "dissolved": []}
+    settled = seen(store, range(1, 41), GOOD, 5)
+    assert settled.entry is not None
+    assert settled.entry.status == "provisional"
+    assert states(store) == {"candidate": [], "promoted": [1], "dissolved": []}
+    with store.reading() as transaction:
+        assert memberships.members(transaction, settled.entry.id).tolist() == list(range(1, 41))
+        assert decisions.history(transaction)[0].verb == "promote"
+
+
+def test_a_candidate_that_stays_unstable_is_given_up_at_the_third_sighting(store: Store) -> None:
+    for experience in (1, 2):
+        seen(store, range(1, 41), UNSTABLE, experience)
+        assert states(store)["candidate"] == [1]
+    seen(store, range(1, 41), UNSTABLE, 3)
+    assert states(store) == {"candidate": [], "promoted": [], "dissolved": [1]}
+    # Its faces still wait: seen once more, they are a new candidate.
+    seen(store, range(1, 41), UNSTABLE, 4)
+    assert states(store)["candidate"] == [2]
+
+
+def test_a_cluster_with_less_than_half_of_a_candidate_is_another_one(store: Store) -> None:
+    seen(store, range(1, 21), FEW, 1)
+    seen(store, range(12, 31), FEW, 2)
+    assert states(store)["candidate"] == [1, 2]
+
+
+def test_two_clusters_of_one_discovery_are_two_candidates(store: Store) -> None:
+    seen(store, range(1, 21), FEW, 1)
+    seen(store, range(1, 31), FEW, 1)
+    assert states(store)["candidate"] == [1, 2]
+
+
+def test_more_faces_of_a_class_join_it(store: Store) -> None:
+    first = seen(store, range(1, 41), GOOD, 1).entry
+    assert first is not None
+    again = Promotion(False, first.id, (f"cannot be told from class {first.id}",), False, {})
+    settled = seen(store, range(41, 61), again, 2)
+    assert (settled.outcome, settled.entry) == ("recognised", first)
+    with store.reading() as transaction:
+        assert len(memberships.members(transaction, first.id)) == 60
+
+
+def test_what_an_operator_rejected_is_not_offered_again(store: Store) -> None:
+    first = seen(store, range(1, 41), GOOD, 1).entry
+    assert first is not None
+    registry.reject(store, str(first.id), "anna")
+    with store.reading() as transaction:
+        assert rejected_examples(transaction, 5)[first.id].tolist() == [36, 37, 38, 39, 40]
+    again = Promotion(False, first.id, (f"cannot be told from class {first.id}",), False, {})
+    settled = seen(store, range(41, 61), again, 2)
+    assert settled.outcome == "rejected again"
+    with store.reading() as transaction:
+        assert [entry.status for entry in classes.everything(transaction)] == ["rejected"]
+        assert decisions.history(transaction)[0].verb == "reject again"
