@@ -40,10 +40,11 @@ class ModelConfiguration(_Part):
 class TrainingConfiguration(_Part):
     """How long to learn. Steps are of 128 faces."""
 
+    learner: str = Field("cpl", description="what learns discoveries; `owcl update --help` names them")
     first_steps: int = Field(450, ge=1, description="steps on the labelled faces of experience 0")
     pretext_faces: int = Field(64, ge=0, description="manipulated faces a step beside the labelled ones")
     arrival_steps: int = Field(90, ge=1, description="steps of each of the two arrival classifiers")
-    update_steps: int = Field(150, ge=1, description="steps of CPL after a discovery")
+    update_steps: int = Field(150, ge=1, description="steps of the learner after a discovery")
     refine_steps: int = Field(40, ge=0, description="steps on the pseudo-labels of semi-supervised k-means")
     learning_rate: float = Field(3e-3, gt=0, description="peak, for experience 0; updates take two thirds")
     device: str = Field("auto", description="auto, cpu or cuda")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +39,16 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--baselines", is_flag=True, help="Run k-means, the published CPL and a supervised bound too."
         ),
+        click.option(
+            "--peers", is_flag=True, help="Run every learner with the true number too; implies --baselines."
+        ),
+        click.option(
+            "--learner",
+            default="cpl",
+            show_default=True,
+            metavar="NAME",
+            help="What owcl learns discoveries with; `owcl update --help` names them.",
+        ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
     )
@@ -55,9 +65,9 @@ def folder(root: Path, **options: Any) -> None:
 
     Examples:
       owcl simulate folder ~/forge64
-      owcl simulate folder ~/forge64 --baselines --seeds 3 --json > results.json
+      owcl simulate folder ~/forge64 --peers --seeds 3 --json > results.json
     """
-    _simulate("folder", root, None, **options)
+    _simulate("folder", options, root=root)
 
 
 @simulate.command()
@@ -69,7 +79,7 @@ def rendered(**options: Any) -> None:
       owcl simulate rendered
       owcl simulate rendered --workspace demo --baselines
     """
-    _simulate("rendered", None, None, **options)
+    _simulate("rendered", options)
 
 
 @simulate.command()
@@ -82,21 +92,24 @@ def forge(faces: Path, **options: Any) -> None:
       owcl simulate forge --faces ~/portraits
       owcl simulate forge --faces ~/portraits --seeds 3 --json
     """
-    _simulate("forge", None, faces, **options)
+    _simulate("forge", options, photographs=faces)
 
 
 def _simulate(
-    scenario: Literal["folder", "rendered", "forge"], root: Path | None, faces: Path | None, **options: Any
+    scenario: Literal["folder", "rendered", "forge"], options: Mapping[str, Any], **faces: Path
 ) -> None:
-    from owcl.engine.simulate import COLUMNS
+    from owcl.engine.baselines import BASELINES, PEERS
+    from owcl.engine.simulate import COLUMNS, Asked
     from owcl.engine.simulate import simulate as run
     from owcl.evaluation.table import summary
 
     workspace = options["workspace"] or Path(f"simulation-{scenario}")
     workspace.mkdir(parents=True, exist_ok=True)
     current().log_to(workspace)
+    rows = (*BASELINES, *PEERS) if options["peers"] else tuple(BASELINES) if options["baselines"] else ()
+    asked = Asked(scenario, learner=options["learner"], rows=rows, **faces)
     with output.progress() as report:
-        found = run(scenario, root, faces, workspace, options["seeds"], options["baselines"], report)
+        found = run(asked, workspace, options["seeds"], report)
     reports = [_written(Path(place)) for place in found["workspaces"]]
     if options["as_json"]:
         output.json_object(found)

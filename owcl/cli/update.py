@@ -14,8 +14,13 @@ from owcl.cli.session import opened
 
 @click.command(cls=TaughtCommand)
 @workspace_option
+@click.option(
+    "--learner",
+    metavar="NAME",
+    help="cpl, mpsl, cal, simgcd, happy, rehearsal or supervised; else the one of owcl.toml.",
+)
 @json_option
-def update(root: Path, as_json: bool) -> None:
+def update(root: Path, learner: str | None, as_json: bool) -> None:
     """Learn what was discovered, without forgetting.
 
     The adapted network answers only if it passes the gate; otherwise the earlier one goes on, with the new
@@ -23,12 +28,12 @@ def update(root: Path, as_json: bool) -> None:
 
     Examples:
       owcl update
-      owcl update --workspace cases --json
+      owcl update --workspace cases --learner mpsl
     """
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.update import update as learn
 
-        result = learn(workspace, report)
+        result = learn(workspace, report, learner)
     if as_json:
         output.json_object(result)
         return

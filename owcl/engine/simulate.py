@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.config import FILE_NAME, Configuration, FacesConfiguration
+from owcl.config import FILE_NAME, Configuration, FacesConfiguration, TrainingConfiguration
 from owcl.engine import evaluate
-from owcl.engine.baselines import BASELINES, Session, Setting
+from owcl.engine.baselines import BASELINES, PEERS, Session, Setting
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.train import train_on
@@ -27,6 +27,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.evaluation.accuracy import Roles, registry_entry
 from owcl.evaluation.discovery import count_mae, discoveries
+from owcl.learners.registry import learner_named
 from owcl.models.network import with_outputs
 from owcl.types import Attributions
 from scenarios import folder as folder_scenario
@@ -70,24 +71,28 @@ class _World:
         return Roles(known, frozenset().union(*later[:-1]), new)
 
 
-def simulate(
-    scenario: Scenario,
-    root: Path | None,
-    photographs: Path | None,
-    workspace: Path,
-    seeds: int = 1,
-    baselines: bool = False,
-    report: Report = silent,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Asked:
+    """What is to be simulated."""
+
+    scenario: Scenario
+    root: Path | None = None
+    """The tree of `folder`."""
+    photographs: Path | None = None
+    """The faces of `forge`."""
+    learner: str = "cpl"
+    """What learns discoveries."""
+    rows: tuple[str, ...] = ()
+    """Baselines and peers to run beside owcl, by name."""
+
+
+def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = silent) -> dict[str, Any]:
     """Run a scenario from start to end; interrupted, it goes on where it was when it is run again.
 
     Args:
-        scenario: which one.
-        root: the tree of `folder`.
-        photographs: the faces of `forge`.
+        asked: the scenario, the learner and the other rows of the table.
         workspace: where to keep workspaces; with one seed it is the workspace itself.
         seeds: how many streams, each with its own order, split and weights.
-        baselines: whether to run these too.
         report: told of progress.
 
     Returns:
@@ -96,22 +101,25 @@ def simulate(
 
     Raises:
         BadInput: if the scenario's folder cannot be used.
+        NotFound: if there is no such learner.
     """
+    learner_named(asked.learner)
     methods: dict[str, dict[str, list[float | None]]] = {}
     per_experience: list[dict[str, Any]] = []
     roots = [workspace if seeds == 1 else workspace / f"seed-{seed}" for seed in range(seeds)]
     for seed, home in enumerate(roots):
-        tree = _tree(scenario, root, photographs, workspace, seed, report)
-        with _opened(home, tree, seed) as opened:
+        tree = _tree(asked, workspace, seed, report)
+        with _opened(home, tree, seed, asked.learner) as opened:
             world = _world(opened, tree, seed, report)
             rows = _live(opened, world, report)
             per_experience += [{"seed": seed, **row} for row in rows]
             _note(methods, "owcl", _final(opened, world, rows))
-            for name in BASELINES if baselines else ():
-                _note(methods, name, _baseline(opened, world, name, report))
-            _record(opened, methods)
+            for name in asked.rows:
+                _note(methods, name, _recorded(opened, name) or _baseline(opened, world, name, report))
+                _record(opened, name, methods[name])
+            _record(opened, "owcl", methods["owcl"])
     return {
-        "scenario": scenario,
+        "scenario": asked.scenario,
         "seeds": list(range(seeds)),
         "methods": methods,
         "per_experience": per_experience,
@@ -119,42 +127,48 @@ def simulate(
     }
 
 
-def _tree(
-    scenario: Scenario, root: Path | None, photographs: Path | None, home: Path, seed: int, report: Report
-) -> Path:
+def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:
     def progress(done: int, total: int) -> None:
         report("making faces", done, total)
 
-    place = home / "faces" / f"{scenario}-{seed}"
-    if scenario == "rendered":
+    place = home / "faces" / f"{asked.scenario}-{seed}"
+    if asked.scenario == "rendered":
         from scenarios.rendered import build as rendered
 
         place.parent.mkdir(parents=True, exist_ok=True)
         return rendered.build(place, seed, faces_per_method=FACES_PER_METHOD, progress=progress)
-    if scenario == "forge":
+    if asked.scenario == "forge":
         from scenarios.forge import build as forge
 
-        if photographs is None:
+        if asked.photographs is None:
             raise BadInput("simulate forge: no photographs. A folder of faces is expected: --faces DIR.")
         place.parent.mkdir(parents=True, exist_ok=True)
-        return forge.build(place, photographs, seed, faces_per_method=FACES_PER_METHOD, progress=progress)
-    if root is None:
+        return forge.build(
+            place, asked.photographs, seed, faces_per_method=FACES_PER_METHOD, progress=progress
+        )
+    if asked.root is None:
         raise BadInput("simulate folder: no folder. A tree of method folders is expected: folder DIR.")
-    return root
+    return asked.root
 
 
-def _opened(home: Path, tree: Path, seed: int) -> Workspace:
+def _opened(home: Path, tree: Path, seed: int, learner: str) -> Workspace:
     schedule, _ = folder_scenario.load(tree, seed)
     if (home / FILE_NAME).exists():
         opened = Workspace.open(home)
-        if opened.configuration.seed != seed:
+        lived = (opened.configuration.seed, opened.configuration.training.learner)
+        if lived != (seed, learner):
             opened.close()
             raise Conflict(
-                f"{home}: a workspace of seed {opened.configuration.seed}, not {seed}. Choose another folder."
+                f"{home}: a workspace of seed {lived[0]} and learner {lived[1]}, not of {seed} and "
+                f"{learner}. Choose another folder."
             )
         return opened
-    size = schedule.image_size
-    return Workspace.create(home, Configuration(seed=seed, faces=FacesConfiguration(image_size=size)))
+    settings = Configuration(
+        seed=seed,
+        faces=FacesConfiguration(image_size=schedule.image_size),
+        training=TrainingConfiguration(learner=learner),
+    )
+    return Workspace.create(home, settings)
 
 
 def _world(workspace: Workspace, tree: Path, seed: int, report: Report) -> _World:
@@ -301,7 +315,7 @@ def _baseline(workspace: Workspace, world: _World, name: str, report: Report) ->
     began = time.monotonic()
     setting = _setting(workspace, world, report)
     by_experience = []
-    for experience, predicted in enumerate(BASELINES[name](setting)):
+    for experience, predicted in enumerate((BASELINES | PEERS)[name](setting)):
         registry: dict[int, int | None] = {number: number for number in range(setting.num_known)}
         judged = Attributions(
             np.arange(len(predicted)),
@@ -363,11 +377,19 @@ def _note(
         methods.setdefault(name, {}).setdefault(column, []).append(figures.get(column))
 
 
-def _record(workspace: Workspace, methods: Mapping[str, Mapping[str, Sequence[float | None]]]) -> None:
-    """Keep the table's figures of this seed, so that the report can show them."""
+def _record(workspace: Workspace, name: str, columns: Mapping[str, Sequence[float | None]]) -> None:
+    """Keep the table's newest figures of a row, so that the report can show them."""
     with workspace.store.transaction() as transaction:
         last = experiences.latest(transaction)
         assert last is not None
-        for name, columns in methods.items():
-            place = metrics.Measured(last.index, method=f"table {name}")
-            metrics.write(transaction, place, {column: values[-1] for column, values in columns.items()})
+        place = metrics.Measured(last.index, method=f"table {name}")
+        metrics.write(transaction, place, {column: values[-1] for column, values in columns.items()})
+
+
+def _recorded(workspace: Workspace, name: str) -> dict[str, float | None]:
+    """Return the figures of a row that an earlier run came to; none if it did not come so far."""
+    with workspace.store.reading() as transaction:
+        last = experiences.latest(transaction)
+        assert last is not None
+        stored = metrics.read(transaction, last.index)
+    return {metric.name: metric.value for metric in stored if metric.measured.method == f"table {name}"}

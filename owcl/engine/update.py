@@ -16,9 +16,9 @@ from owcl.engine.train import device, doubt, step_progress, store_answer
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.learners.base import UNLABELLED
-from owcl.learners.cpl import CPL
 from owcl.learners.kmeans import semi_supervised_kmeans
-from owcl.learners.strategy import ContinualStrategy, TrainingPlan
+from owcl.learners.registry import Build, learner_named
+from owcl.learners.strategy import ContinualStrategy, TrainableLearner, TrainingPlan
 from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
@@ -58,12 +58,19 @@ class _Faces:
     labelled_classes: frozenset[int]
 
 
-def update(workspace: Workspace, report: Report = silent) -> UpdateResult:
+def update(workspace: Workspace, report: Report = silent, learner: str | None = None) -> UpdateResult:
     """Learn what was discovered, without forgetting what was known.
+
+    Args:
+        workspace: with a discovery that was not learned yet.
+        report: told of progress.
+        learner: its name; else the one of the configuration.
 
     Raises:
         BadInput: if there is no model, or no discovery to learn from.
+        NotFound: if there is no such learner.
     """
+    build = learner_named(learner or workspace.configuration.training.learner)
     answer = workspace.answer()
     experience = _ready_experience(workspace)
     material = _gather(workspace, experience)
@@ -75,7 +82,7 @@ def update(workspace: Workspace, report: Report = silent) -> UpdateResult:
     rng = workspace.rng("update", experience)
     kept = memory.bounded(workspace.configuration.memory.per_class, rng, material.memory, material.members)
     outputs = tuple(np.unique(kept.class_ids).tolist())
-    network = _adapted(workspace, answer, outputs, material, rng, report)
+    network = _adapted(workspace, answer, outputs, material, build, rng, report)
     report("checking the new version", 0, None)
     adapted = Answer.fit(
         network, outputs, kept, material.calibration, material.labelled_classes, doubt(workspace)
@@ -158,10 +165,11 @@ def _adapted(
     answer: Answer,
     outputs: tuple[int, ...],
     material: _Faces,
+    build: Build,
     rng: np.random.Generator,
     report: Report,
 ) -> Network:
-    """Return a copy of the answering network after CPL and refinement by semi-supervised k-means."""
+    """Return a copy of the answering network after the learner and refinement by semi-supervised k-means."""
     settings = workspace.configuration.training
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
     network = with_outputs(answer.network, answer.outputs, outputs, torch_rng)
@@ -173,9 +181,9 @@ def _adapted(
         # Every face of the experience found its class; the members, seen without it, play its part.
         images = np.concatenate([images, material.members.images])
         labels = np.concatenate([labels, np.full(len(material.members), UNLABELLED, np.int64)])
-    learner = CPL(network, torch_rng, teacher=answer.network)
+    learner = build(network, torch_rng, answer.network)
     plan = TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
-    _run(workspace, learner, plan, rng, images, labels, report, "learning with CPL")
+    _run(workspace, learner, plan, rng, images, labels, report, "learning what was discovered")
     if settings.refine_steps:
         labels = _pseudo_labels(network, images, labels, rng)
         refiner = Supervised(network, torch_rng)
@@ -186,7 +194,7 @@ def _adapted(
 
 def _run(
     workspace: Workspace,
-    learner: CPL | Supervised,
+    learner: TrainableLearner,
     plan: TrainingPlan,
     rng: np.random.Generator,
     images: NDArray[np.uint8],

@@ -29,6 +29,7 @@ class TrainableLearner(Protocol):
 
     def batches(self, labels: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]: ...  # noqa: D102
     def losses(self, batch: Batch) -> dict[str, Tensor]: ...  # noqa: D102
+    def cpu(self) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

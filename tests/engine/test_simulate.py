@@ -9,11 +9,12 @@ import pytest
 
 from owcl.config import Configuration
 from owcl.engine.report import report
-from owcl.engine.simulate import COLUMNS, simulate
+from owcl.engine.simulate import COLUMNS, Asked, simulate
 from owcl.engine.workspace import Workspace
-from owcl.errors import BadInput, Conflict
+from owcl.errors import BadInput, Conflict, NotFound
 from tests.conftest import NEW, SmallWorld
 
+ROWS = ("frozen_kmeans", "cpl_official", "supervised_bound", "cpl", "supervised")
 PLAN = f"""
 name = "small"
 image_size = 48
@@ -43,12 +44,12 @@ def result(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) ->
     with Workspace.open(small_world.workspace) as trained:
         settings: Configuration = trained.configuration
     Workspace.create(root / "home", settings).close()
-    found = simulate("folder", tree, None, root / "home", baselines=True)
+    found = simulate(Asked("folder", tree, rows=ROWS), root / "home")
     return {**found, "tree": tree, "home": root / "home"}
 
 
 def test_every_method_has_every_column_once_a_seed(result: dict[str, Any]) -> None:
-    assert set(result["methods"]) == {"owcl", "frozen_kmeans", "cpl_official", "supervised_bound"}
+    assert list(result["methods"]) == ["owcl", *ROWS]
     for columns in result["methods"].values():
         assert set(columns) == set(COLUMNS)
         assert all(len(values) == 1 for values in columns.values())
@@ -72,8 +73,24 @@ def test_baselines_keep_no_ids(result: dict[str, Any]) -> None:
 
 
 def test_run_again_it_takes_the_same_figures_from_the_store(result: dict[str, Any]) -> None:
-    again = simulate("folder", result["tree"], None, result["home"])
+    again = simulate(Asked("folder", result["tree"], rows=ROWS), result["home"])
     assert again["per_experience"] == result["per_experience"]
+    assert again["methods"] == result["methods"]
+
+
+def test_replay_and_distillation_keep_what_was_known(result: dict[str, Any]) -> None:
+    for learner in ("cpl", "supervised"):
+        assert result["methods"][learner]["acc_known"][0] > 80
+
+
+def test_learners_that_are_told_the_truth_learn_what_is_new(result: dict[str, Any]) -> None:
+    assert result["methods"]["supervised"]["acc_novel_joint"][0] > 60
+
+
+def test_a_learner_that_there_is_not_is_named_with_those_that_there_are(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"learner 'magic': there is none of that name. Choose one of cpl"):
+        simulate(Asked("folder", tmp_path, learner="magic"), tmp_path / "home")
+    assert not (tmp_path / "home").exists()
 
 
 def test_the_report_shows_the_table_and_the_truth(result: dict[str, Any], tmp_path: Path) -> None:
@@ -86,10 +103,10 @@ def test_the_report_shows_the_table_and_the_truth(result: dict[str, Any], tmp_pa
 
 def test_a_workspace_of_another_seed_is_left_alone(result: dict[str, Any], tmp_path: Path) -> None:
     Workspace.create(tmp_path / "other", Configuration(seed=5)).close()
-    with pytest.raises(Conflict, match="a workspace of seed 5, not 0"):
-        simulate("folder", result["tree"], None, tmp_path / "other")
+    with pytest.raises(Conflict, match="a workspace of seed 5 and learner cpl, not of 0"):
+        simulate(Asked("folder", result["tree"]), tmp_path / "other")
 
 
 def test_forge_asks_for_photographs(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no photographs"):
-        simulate("forge", None, None, tmp_path)
+        simulate(Asked("forge"), tmp_path)

@@ -1,0 +1,57 @@
+"""The learners by name. A new one is a file of its own and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from owcl.errors import NotFound
+from owcl.learners.cpl import CPL, OFFICIAL
+from owcl.learners.strategy import TrainableLearner
+from owcl.learners.supervised import Supervised
+from owcl.models.network import Network
+
+Build = Callable[[Network, torch.Generator, Network | None], TrainableLearner]
+"""Makes a learner of a network, the randomness of its views, and the last accepted network to distil from."""
+
+
+def _ours(learner: type) -> Build:
+    return lambda network, rng, teacher: learner(network, rng, teacher=teacher)
+
+
+def _published(learner: type, official: Any) -> Build:
+    """Build by a preset to the letter; only where there is a teacher, with distillation added."""
+
+    def build(network: Network, rng: torch.Generator, teacher: Network | None) -> TrainableLearner:
+        recipe = official if teacher is None else replace(official, distillation=1.0)
+        made: TrainableLearner = learner(network, rng, recipe, teacher)
+        return made
+
+    return build
+
+
+LEARNERS: dict[str, Build] = {
+    "cpl": _ours(CPL),
+    "supervised": lambda network, rng, teacher: Supervised(network, rng),
+}
+"""Those that may learn what was discovered; found faces have labels by then."""
+PUBLISHED: dict[str, Build] = {
+    "cpl": _published(CPL, OFFICIAL),
+}
+"""The presets that follow published code to the letter, for outputs on which there are no labels."""
+NEED_LABELS = frozenset({"supervised"})
+"""Learners that pass over unlabelled faces."""
+
+
+def learner_named(name: str) -> Build:
+    """Return how to build a learner.
+
+    Raises:
+        NotFound: if there is none of that name.
+    """
+    if name not in LEARNERS:
+        raise NotFound(f"learner {name!r}: there is none of that name. Choose one of {', '.join(LEARNERS)}.")
+    return LEARNERS[name]
