@@ -25,17 +25,18 @@ def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
     """Yield the images that are meant, in a stable order.
 
     A folder stands for the images below it, a glob for what it matches, a zip archive for the images in
-    it, as `archive.zip::member.png`. A file that is named is taken whatever its suffix.
+    it, as `archive.zip::member.png`. A file that is named is taken whatever its suffix. Paths come out
+    absolute, since they are opened again later from anywhere.
 
     Raises:
         BadInput: if something named does not exist.
     """
     for named in map(str, inputs):
         if os.path.lexists(named) or _inside_archive(named):
-            yield from _expand_one(named)
+            yield from _expand_one(os.path.abspath(named))
         elif glob.has_magic(named) and (matches := sorted(glob.glob(named, recursive=True))):
             for match in matches:
-                yield from _expand_one(match)
+                yield from _expand_one(os.path.abspath(match))
         else:
             raise BadInput(
                 f"{named}: there is no such file or folder, and as a glob it matches nothing. An image, a "

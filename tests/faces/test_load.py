@@ -145,3 +145,13 @@ def test_no_face_found_is_recorded(tmp_path: Path, rng: np.random.Generator) -> 
     assert isinstance(face, LoadedFace)
     assert face.face_found is False
     assert load(str(path), 64, Limits(), HaarDetector(), CropCache(tmp_path / "crops")).face_found is False  # type: ignore[union-attr]
+
+
+def test_paths_come_out_absolute_so_that_faces_are_found_again_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    wanted = [str(tmp_path / "faces" / "a.png")]
+    assert list(expand(["faces"])) == list(expand(["faces/*.png"])) == list(expand(["faces/a.png"])) == wanted
