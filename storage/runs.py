@@ -22,19 +22,18 @@ class Task:
     """What a run is asked to do."""
 
     verb: str
-    experience: int | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """A step of work: what was asked, how far it came, what came out."""
+    """A step of work: what was asked and what came out."""
 
     id: int
     task: Task
     state: State
-    progress: Mapping[str, Any]
+    experience: int | None
     result: Mapping[str, Any]
     started: datetime
     finished: datetime | None
@@ -44,42 +43,32 @@ def start(transaction: Connection, task: Task) -> int:
     """Note that a step of work begins and return its id."""
     row = {
         "verb": task.verb,
-        "experience": task.experience,
         "configuration": dict(task.configuration),
         "seed": task.seed,
         "state": "running",
-        "progress": {},
         "result": {},
         "started": now(),
     }
     return insert_one(transaction, RunRow, row)
 
 
-def unfinished(transaction: Connection, verb: str, experience: int | None = None) -> Run | None:
-    """Return the newest run of a verb, in an experience where given, that began and did not end."""
+def unfinished(transaction: Connection, verb: str) -> Run | None:
+    """Return the newest run of a verb that began and did not end."""
     query = select(RunRow.__table__).where(RunRow.verb == verb, RunRow.state == "running")
-    if experience is not None:
-        query = query.where(RunRow.experience == experience)
     row = transaction.execute(query.order_by(RunRow.id.desc()).limit(1)).one_or_none()
     return None if row is None else _run(row)
 
 
-def progress(transaction: Connection, run_id: int, reached: Mapping[str, Any]) -> None:
-    """Note how far a run has come, in the transaction that brought it there.
+def finish(
+    transaction: Connection, run_id: int, result: Mapping[str, Any], experience: int | None = None
+) -> None:
+    """Note that a run is done, what came out, and in which experience.
 
     Raises:
         NotFound: if there is no such run.
     """
-    _set(transaction, run_id, {"progress": dict(reached)})
-
-
-def finish(transaction: Connection, run_id: int, result: Mapping[str, Any]) -> None:
-    """Note that a run is done, and what came out.
-
-    Raises:
-        NotFound: if there is no such run.
-    """
-    _set(transaction, run_id, {"state": "done", "result": dict(result), "finished": now()})
+    values = {"state": "done", "result": dict(result), "experience": experience, "finished": now()}
+    _set(transaction, run_id, values)
 
 
 def fail(transaction: Connection, run_id: int, reason: str) -> None:
@@ -114,5 +103,5 @@ def _set(transaction: Connection, run_id: int, values: Mapping[str, Any]) -> Non
 
 
 def _run(row: Row[*tuple[Any, ...]]) -> Run:
-    task = Task(row.verb, row.experience, row.configuration, row.seed)
-    return Run(row.id, task, row.state, row.progress, row.result, row.started, row.finished)
+    task = Task(row.verb, row.configuration, row.seed)
+    return Run(row.id, task, row.state, row.experience, row.result, row.started, row.finished)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.columns import FilePath, Moment
 
-VERSION = "0001"
+VERSION = "0002"
 """The newest file in `migrations/versions`; a database of this version is opened without Alembic."""
 
 _LIVE = text("status IN ('known', 'provisional', 'named')")
@@ -272,7 +272,7 @@ class CountEstimateRow(Table):
 
 
 class RunRow(Table):
-    """A step of work: what was asked, how far it came, what came out."""
+    """A step of work: what was asked and what came out."""
 
     __tablename__ = "runs"
     __table_args__ = (_one_of("state", "running", "done", "failed"), _NEVER_REUSED)
@@ -283,7 +283,6 @@ class RunRow(Table):
     configuration: Mapped[dict[str, Any]]
     seed: Mapped[int | None]
     state: Mapped[str] = mapped_column(index=True)
-    progress: Mapped[dict[str, Any]]
     result: Mapped[dict[str, Any]]
     started: Mapped[datetime]
     finished: Mapped[datetime | None]

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from owcl.engine import memory
 from owcl.engine.answer import Answer
 from owcl.engine.candidates import Judged, rejected_examples, settle
+from owcl.engine.journal import journalled
 from owcl.engine.train import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
@@ -49,6 +50,7 @@ class DiscoverResult:
     """Clusters that are not yet a class."""
 
 
+@journalled("discover")
 def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     """Look for new methods among the faces of the latest experience and those that still wait.
 

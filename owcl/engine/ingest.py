@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer
+from owcl.engine.journal import journalled
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
@@ -33,6 +34,7 @@ class IngestResult:
     seconds: float
 
 
+@journalled("ingest")
 def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent) -> IngestResult:
     """Take in unlabelled faces and attribute them.
 

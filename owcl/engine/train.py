@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration, Doubt
+from owcl.engine.journal import journalled
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.faces.load import LoadedFace, load_many
@@ -58,6 +59,7 @@ def train(workspace: Workspace, folder: Path, report: Report = silent) -> TrainR
     return train_on(workspace, labelled, {}, report)
 
 
+@journalled("train")
 def train_on(
     workspace: Workspace,
     labelled: Mapping[str, Sequence[str]],

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
+from owcl.engine.journal import journalled
 from owcl.engine.train import device, doubt, step_progress, store_answer
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
@@ -58,6 +59,7 @@ class _Faces:
     labelled_classes: frozenset[int]
 
 
+@journalled("update")
 def update(workspace: Workspace, report: Report = silent, learner: str | None = None) -> UpdateResult:
     """Learn what was discovered, without forgetting what was known.
 

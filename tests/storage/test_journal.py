@@ -84,21 +84,19 @@ def test_the_newest_accepted_model_answers_and_a_refused_one_does_not(store: Sto
             models.get(transaction, 9)
 
 
-def test_a_run_that_was_not_finished_is_found_again_with_its_progress(filled: Store) -> None:
-    task = runs.Task("update", experience=1, configuration={"epochs": 3}, seed=2026)
+def test_a_run_that_was_not_finished_is_found_again(filled: Store) -> None:
+    task = runs.Task("update", configuration={"epochs": 3}, seed=2026)
     with filled.transaction() as transaction:
         run_id = runs.start(transaction, task)
-        runs.start(transaction, runs.Task("ingest", experience=1))
-        runs.progress(transaction, run_id, {"epoch": 2})
+        runs.start(transaction, runs.Task("ingest"))
     with filled.transaction() as transaction:
-        found = runs.unfinished(transaction, "update", experience=1)
+        found = runs.unfinished(transaction, "update")
         assert found is not None
-        assert (found.id, found.task, found.progress) == (run_id, task, {"epoch": 2})
-        assert runs.unfinished(transaction, "update", experience=0) is None
-        runs.finish(transaction, run_id, {"accepted": True})
+        assert (found.id, found.task, found.experience) == (run_id, task, None)
+        runs.finish(transaction, run_id, {"accepted": True}, experience=1)
         assert runs.unfinished(transaction, "update") is None
         done = runs.get(transaction, run_id)
-        assert (done.state, done.result) == ("done", {"accepted": True})
+        assert (done.state, done.result, done.experience) == ("done", {"accepted": True}, 1)
         assert done.finished is not None
         assert done.finished >= done.started
 
