@@ -33,7 +33,9 @@ class FacesConfiguration(_Part):
 class ModelConfiguration(_Part):
     """What looks at the faces."""
 
-    backbone: str = Field("forensic_small", description="forensic_small or the name of a timm model")
+    backbone: str = Field(
+        "forensic_small", description="forensic_small or a timm model; `NAME+frequency` adds attention"
+    )
     weights: str = Field("", description="empty for random, `pretrained`, or a safetensors file")
 
 

@@ -49,6 +49,32 @@ def strong_view(images: Tensor, rng: torch.Generator) -> Tensor:
     return functional.hardtanh(changed).masked_fill(hidden, 0.0).add(1).mul(127.5).round().to(torch.uint8)
 
 
+def resampled_view(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Return the strong view of CAL, `(B, 3, H, W)` uint8: resampled twice, at times cropped and recoloured.
+
+    Every image is enlarged by 292/256 and brought back, one in five after a crop of half its area or more,
+    and one in five changes brightness and contrast. It takes fine traces away and is here for comparison.
+    """
+    batch, _, height, width = images.shape
+    draws = torch.rand(6, batch, generator=rng)
+    cropped = draws[0] < 0.2
+    share = torch.where(cropped, (0.5 + 0.5 * draws[1]).sqrt(), 1.0)
+    mirrored = torch.where(draws[2] < 0.5, -1.0, 1.0)
+    boxes = torch.zeros(batch, 2, 3)
+    boxes[:, 0, 0], boxes[:, 1, 1] = share * mirrored, share
+    boxes[:, :, 2] = (1 - share)[:, None] * (2 * draws[3:5].T - 1)
+    larger = [round(side * 292 / 256) for side in (height, width)]
+    grid = functional.affine_grid(boxes.to(images.device), [batch, 3, *larger], align_corners=False)
+    enlarged = functional.grid_sample(
+        to_float(images), grid, mode="bilinear", padding_mode="reflection", align_corners=False
+    )
+    view = functional.interpolate(enlarged, (height, width), mode="bilinear", antialias=True)
+    jittered = (draws[5] < 0.2).to(images.device)[:, None, None, None]
+    gain, offset = (0.8 * torch.rand(2, batch, 1, 1, 1, generator=rng) - 0.4).to(images.device)
+    view = torch.where(jittered, view * (1 + gain) + offset, view)
+    return functional.hardtanh(view).add(1).mul(127.5).round().to(torch.uint8)
+
+
 def _reflected(positions: Tensor, length: int) -> Tensor:
     positions = positions.abs()
     return torch.where(positions >= length, 2 * (length - 1) - positions, positions)

@@ -23,6 +23,8 @@ class Batch:
     """`(B, 3, H, W)` uint8."""
     labels: Tensor
     """`(B,)` int64 outputs of the head; `UNLABELLED` where nobody said."""
+    progress: float = 0.0
+    """Share of the steps that are done, in [0, 1)."""
 
 
 class Learner(Protocol):

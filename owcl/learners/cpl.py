@@ -15,11 +15,11 @@ from torch.nn import functional
 from owcl.faces.views import to_float, weak_view
 from owcl.learners import voting
 from owcl.learners.base import UNLABELLED, Batch
-from owcl.learners.distillation import feature_distillation
+from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import margin_cross_entropy, mean_entropy, pair_loss
 from owcl.learners.pseudo_labels import csp_loss, gumbel_noise
 from owcl.learners.sampling import AlternatingSampler
-from owcl.learners.similarity import global_similarity, local_similarity, patch_pool, standardise
+from owcl.learners.similarity import global_similarity, patch_similarity
 from owcl.models.network import Features, Network
 
 Vote = Callable[[Tensor, Tensor], Tensor]
@@ -108,11 +108,8 @@ class CPL(nn.Module):
         losses = self._from_features(features, labels)
         if self._teacher and self.recipe.distillation:
             labelled = labels != UNLABELLED
-            with torch.no_grad():
-                old = self._teacher[0](images[labelled]).pooled
-            losses["distillation"] = self.recipe.distillation * feature_distillation(
-                functional.normalize(features.pooled[labelled].float(), dim=1),
-                functional.normalize(old.float(), dim=1),
+            losses["distillation"] = self.recipe.distillation * teacher_distillation(
+                self._teacher[0], images[labelled], features.pooled[labelled]
             )
         return losses
 
@@ -121,13 +118,12 @@ class CPL(nn.Module):
         num_labelled = int((labels != UNLABELLED).sum())
         logits = features.logits.float()
         alike = global_similarity(features.pooled)
-        local = local_similarity(standardise(patch_pool(features.feature_map, recipe.cells)))
-        votes = VOTES[recipe.vote](alike, local)
+        votes, trusted = self._votes(alike, features)
         noise = torch.rand(alike.shape, generator=self.rng).to(alike.device)
         partners = voting.partners(labels, voting.nearest(alike), votes, noise)
         unlabelled = logits[num_labelled:]
         soft = csp_loss(
-            unlabelled, votes[num_labelled:], gumbel_noise(unlabelled, self.rng), recipe.confidence_gradient
+            unlabelled, trusted[num_labelled:], gumbel_noise(unlabelled, self.rng), recipe.confidence_gradient
         )
         return {
             "cross_entropy": self._cross_entropy(logits[:num_labelled], labels[:num_labelled]),
@@ -135,6 +131,11 @@ class CPL(nn.Module):
             "pseudo_labels": recipe.pseudo_labels * soft,
             "entropy": -recipe.entropy * mean_entropy(logits),
         }
+
+    def _votes(self, alike: Tensor, features: Features) -> tuple[Tensor, Tensor]:
+        """Return which of `(B,)` faces agree with their neighbour, and which learn a pseudo-label."""
+        votes = VOTES[self.recipe.vote](alike, patch_similarity(features.feature_map, self.recipe.cells))
+        return votes, votes
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         if self.recipe.margin:

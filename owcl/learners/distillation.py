@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from owcl.errors import BadInput
+from owcl.models.network import Network
 
 
 def lwf_loss(logits: Tensor, old_logits: Tensor, temperature: float = 2.0) -> Tensor:
@@ -34,6 +35,20 @@ def lwf_loss(logits: Tensor, old_logits: Tensor, temperature: float = 2.0) -> Te
 def feature_distillation(features: Tensor, old_features: Tensor) -> Tensor:
     """Return the mean squared distance between `(B, D)` features and what they were."""
     return (features.float() - old_features.detach().float()).square().sum(dim=1).mean()
+
+
+def teacher_distillation(teacher: Network, images: Tensor, pooled: Tensor) -> Tensor:
+    """Return the mean squared distance of global features to a teacher's, all of unit length.
+
+    Args:
+        teacher: in evaluation mode.
+        images: `(B, 3, H, W)` float.
+        pooled: `(B, F)` global features of the same images.
+    """
+    with torch.no_grad():
+        old = teacher(images).pooled
+    directions = [functional.normalize(features.float(), dim=1) for features in (pooled, old)]
+    return feature_distillation(*directions)
 
 
 def stored_logits_error(logits: Tensor, stored: Tensor, widths: Tensor) -> Tensor:

@@ -9,7 +9,10 @@ from typing import Any
 import torch
 
 from owcl.errors import NotFound
-from owcl.learners.cpl import CPL, OFFICIAL
+from owcl.learners import cal, cpl, mpsl
+from owcl.learners.cal import CAL
+from owcl.learners.cpl import CPL
+from owcl.learners.mpsl import MPSL
 from owcl.learners.strategy import TrainableLearner
 from owcl.learners.supervised import Supervised
 from owcl.models.network import Network
@@ -35,11 +38,15 @@ def _published(learner: type, official: Any) -> Build:
 
 LEARNERS: dict[str, Build] = {
     "cpl": _ours(CPL),
+    "mpsl": _ours(MPSL),
+    "cal": _ours(CAL),
     "supervised": lambda network, rng, teacher: Supervised(network, rng),
 }
 """Those that may learn what was discovered; found faces have labels by then."""
 PUBLISHED: dict[str, Build] = {
-    "cpl": _published(CPL, OFFICIAL),
+    "cpl": _published(CPL, cpl.OFFICIAL),
+    "mpsl": _published(MPSL, mpsl.OFFICIAL),
+    "cal": _published(CAL, cal.OFFICIAL),
 }
 """The presets that follow published code to the letter, for outputs on which there are no labels."""
 NEED_LABELS = frozenset({"supervised"})

@@ -43,6 +43,22 @@ class AlternatingSampler:
         return rows
 
 
+def drawn_evenly(labels: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `(count,)` rows with replacement, each labelled at even odds, as CAL and SimGCD do.
+
+    Args:
+        labels: `(N,)` class ids, -1 where unlabelled; some of both.
+        count: how many.
+        rng: draws.
+
+    Raises:
+        BadInput: if no row is labelled, or none is unlabelled.
+    """
+    _check_present(labels, needs_labelled=True, needs_unlabelled=True)
+    labelled, unlabelled = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+    return np.where(rng.random(count) < 0.5, rng.choice(labelled, count), rng.choice(unlabelled, count))
+
+
 class ShareSampler:
     """Batches with a chosen share of labelled rows, in an order that is shuffled in every round.
 

@@ -90,6 +90,16 @@ def local_similarity(patches: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def patch_similarity(feature_map: Tensor, cells: int) -> Tensor:
+    """Return the `(B, B)` local similarities of `(B, D, H, W)` feature maps in `cells` x `cells` patches.
+
+    Raises:
+        BadInput: if the map has fewer rows or columns than `cells`.
+    """
+    return local_similarity(standardise(patch_pool(feature_map, cells)))
+
+
+@torch.no_grad()
 def haar_details(feature_map: Tensor) -> Tensor:
     """Return the three detail bands of a one-level Haar transform.
 

@@ -92,7 +92,11 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
             torch.manual_seed(int(self.rng.integers(2**31)))
             batches = islice(self.learner.batches(labels, self.rng), self.plan.steps)
             for step, rows in enumerate(batches, start=1):
-                batch = Batch(images[rows].to(self.device), torch.from_numpy(labels[rows]).to(self.device))
+                batch = Batch(
+                    images[rows].to(self.device),
+                    torch.from_numpy(labels[rows]).to(self.device),
+                    (step - 1) / self.plan.steps,
+                )
                 with torch.autocast(
                     self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)
                 ):

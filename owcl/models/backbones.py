@@ -12,6 +12,8 @@ from torch.nn import functional
 from owcl.errors import BadInput
 
 FORENSIC = "forensic_small"
+GUIDED = "+frequency"
+"""At the end of a backbone's name: with frequency-guided attention in front."""
 
 
 class Backbone(Protocol):
@@ -122,12 +124,16 @@ def build_backbone(name: str = FORENSIC, weights: str | None = None) -> nn.Modul
     """Make a backbone.
 
     Args:
-        name: `forensic_small` or any timm model.
+        name: `forensic_small` or any timm model, with `+frequency` at its end for attention in front.
         weights: none for random ones, `pretrained` for those of timm's hub, else a safetensors file.
 
     Raises:
         BadInput: if there is no such backbone, file or hub, or the file does not fit.
     """
+    if name.endswith(GUIDED):
+        from owcl.models.frequency import FrequencyGuided
+
+        return FrequencyGuided(build_backbone(name.removesuffix(GUIDED), weights))
     pretrained = weights == "pretrained"
     if name == FORENSIC:
         if pretrained:

@@ -1,0 +1,168 @@
+"""CAL: a confident weak view teaches the strong one, with a threshold of its own for each group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from owcl.faces.views import resampled_view, strong_view, to_float, weak_view
+from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.consistency import (
+    Confidence,
+    agreed_confidences,
+    consistency_loss,
+    novel_threshold,
+    reinforcement_loss,
+)
+from owcl.learners.distillation import teacher_distillation
+from owcl.learners.losses import mean_entropy
+from owcl.learners.sampling import AlternatingSampler, drawn_evenly
+from owcl.models.network import Network
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a flavour of CAL is made of; ours by default."""
+
+    strong: Literal["masked", "resampled"] = "masked"
+    """Resampling, as published, blurs the very traces that tell generators apart."""
+    taught: Literal["strong", "weak"] = "strong"
+    """Which view learns from confident answers; the released code lets the weak one teach itself."""
+    everyone: bool = False
+    """Whether labelled faces take part in consistency and in the statistics, which raises the bar."""
+    confidence: Confidence = "raw"
+    """The sharpened teacher of the released code is sure of nearly everything."""
+    largest_ratio: float = 1.0
+    """Above 10/9, as the released 10 allows, no face of a novel class can be selected."""
+    consistency: float = 0.5
+    """Weight of the consistency."""
+    reinforcement: float = 0.5
+    """Weight of the confident answers; 1 as published."""
+    entropy: float = 0.2
+    """Weight of the entropy of the mean prediction, whose classes are far from even in a stream; 0.5 as
+    published."""
+    threshold: float = 0.9
+    """Of the known group."""
+    epochs: int = 50
+    """Parts of the training after which thresholds change."""
+    warm_up: int = 5
+    """Epochs without confident answers."""
+    distillation: float = 1.0
+    """Weight of feature distillation towards the last accepted model, on labelled faces."""
+    batch_size: int = 128
+    balanced: bool = True
+    """Half of each batch labelled and even over classes; as published each draw is labelled at even odds."""
+
+
+OFFICIAL = Recipe(
+    strong="resampled",
+    taught="weak",
+    everyone=True,
+    confidence="sharpened",
+    largest_ratio=10.0,
+    consistency=0.2,
+    reinforcement=1.0,
+    entropy=0.5,
+    distillation=0.0,
+    balanced=False,
+)
+"""The preset `official_cal`: losses and batches of the released code."""
+
+
+class CAL(nn.Module):
+    """Confidence-aware consistency and asymmetric confidence reinforcement on two views.
+
+    Thresholds and statistics are buffers, so that a checkpoint holds them. Outputs without a label are
+    the novel group.
+
+    Args:
+        network: what learns; its head already has an output for every class.
+        rng: draws the views.
+        recipe: ours by default, or `OFFICIAL`.
+        teacher: the last accepted model, for distillation; it is not changed.
+
+    Source:
+        CAL, on the benchmark OWDFA-40.
+    """
+
+    known: Tensor
+    tally: Tensor
+    state: Tensor
+
+    def __init__(
+        self,
+        network: Network,
+        rng: torch.Generator,
+        recipe: Recipe | None = None,
+        teacher: Network | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.rng = rng
+        self.recipe = Recipe() if recipe is None else recipe
+        # In a list, so that it is no submodule: neither trained, nor put into training mode.
+        self._teacher = [] if teacher is None else [teacher.eval()]
+        self.register_buffer("known", torch.zeros(network.num_classes, dtype=torch.bool))
+        self.register_buffer("tally", torch.zeros(2, 2))
+        # The epoch that the tally is of, and the novel group's threshold.
+        self.register_buffer("state", torch.zeros(2))
+
+    def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Yield `(B,)` rows, about half of them labelled."""
+        self.known[np.unique(labels[labels != UNLABELLED])] = True
+        if not self.recipe.balanced:
+            while True:
+                yield drawn_evenly(labels, self.recipe.batch_size, rng)
+        sampler = AlternatingSampler(labels, rng)
+        while True:
+            yield sampler.take(self.recipe.batch_size)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return `cross_entropy`, `entropy`, `consistency`, in time `reinforcement`, and `distillation`."""
+        recipe = self.recipe
+        stronger = strong_view if recipe.strong == "masked" else resampled_view
+        views = [weak_view(batch.images, self.rng), stronger(batch.images, self.rng)]
+        images = [to_float(view).contiguous(memory_format=torch.channels_last) for view in views]
+        labelled = batch.labels != UNLABELLED
+        features = [self.network(view) for view in images]
+        weak, strong = (feature.logits.float() for feature in features)
+        taking_part = torch.ones_like(labelled) if recipe.everyone else ~labelled
+        self._advance(batch.progress)
+        self.tally += agreed_confidences(weak[taking_part], strong[taking_part], self.known)
+        both, truth = torch.cat([weak[labelled], strong[labelled]]), batch.labels[labelled].repeat(2)
+        epoch = int(self.state[0])
+        losses = {
+            "cross_entropy": functional.cross_entropy(both, truth, reduction="sum") / max(len(truth), 1),
+            "entropy": -recipe.entropy * mean_entropy(torch.cat([weak, strong])),
+            "consistency": recipe.consistency
+            * consistency_loss(
+                weak[taking_part], strong[taking_part], (epoch + 1) / recipe.epochs, recipe.confidence
+            ),
+        }
+        if epoch >= recipe.warm_up:
+            student = strong if recipe.taught == "strong" else weak
+            thresholds = (recipe.threshold, float(self.state[1]))
+            losses["reinforcement"] = recipe.reinforcement * reinforcement_loss(
+                weak[~labelled], student[~labelled], self.known, thresholds
+            )
+        if self._teacher and recipe.distillation:
+            losses["distillation"] = recipe.distillation * teacher_distillation(
+                self._teacher[0], images[0][labelled], features[0].pooled[labelled]
+            )
+        return losses
+
+    def _advance(self, progress: float) -> None:
+        """At the end of an epoch, take the threshold from its tally and begin another one."""
+        epoch = int(progress * self.recipe.epochs)
+        if epoch > int(self.state[0]):
+            found = novel_threshold(self.tally, self.recipe.threshold, self.recipe.largest_ratio)
+            self.state[1] = self.state[1] if found is None else found
+            self.state[0] = epoch
+            self.tally.zero_()
