@@ -78,6 +78,8 @@ class MPSL(CPL):
             [vote(alike, detail_similarity(band)) for band in haar_details(_even(feature_map))]
         )
         fitting = [cells for cells in self.recipe.scales if cells <= min(feature_map.shape[-2:])]
+        # Where none fits, pooling refuses the smallest and says why.
+        fitting = fitting or [min(self.recipe.scales)]
         scales = torch.stack([vote(alike, patch_similarity(feature_map, cells)) for cells in fitting])
         union, intersection = multi_perception(bands, scales)
         return intersection, union if self.recipe.trusted == "union" else torch.ones_like(union)

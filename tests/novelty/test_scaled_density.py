@@ -11,7 +11,6 @@ from owcl.novelty.counting.scaled_density import (
     ScaledDensityCount,
     fused,
     separation,
-    smallest_separation,
 )
 
 QUIET = 0.1
@@ -63,12 +62,6 @@ def test_separation_counts_standard_deviations_along_the_line_of_the_centres() -
     second = np.array([[6, 0], [14, 0]], np.float32)
     assert separation(first, second) == pytest.approx(10 / np.sqrt(10))
     assert separation(first, first) == 0
-
-
-def test_the_scale_is_set_by_the_closest_two_classes() -> None:
-    line = np.array([[-1], [1], [9], [11], [99], [101]], np.float32)
-    assert smallest_separation(line, np.array([0, 0, 1, 1, 2, 2])) == pytest.approx(10)
-    assert smallest_separation(line, np.zeros(6, np.int64)) == 0
 
 
 def test_clusters_are_fused_from_the_closest_on_and_numbered_anew() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 from typing import Self
 
@@ -13,13 +12,17 @@ from owcl.novelty.base import NO_CLUSTER, CountEstimate
 from owcl.novelty.counting.density import DensityCount, partition, reduced, resampled_count
 from owcl.novelty.whitening import WithinClassWhitening
 
+SEPARATION = 7.0
+"""Standard deviations, as registered classes have them inside, by which two methods are apart."""
+
 
 class ScaledDensityCount:
-    """Density leaves of the whitened pool, fused where they are closer than registered classes ever are.
+    """Density leaves of the whitened pool, fused where they are too close to be two methods.
 
     Whitening lets density see the traces of generators, and with them the modes that a single generator
-    has: one that redraws the mouth here and the eyes there leaves several dense heaps. How far apart two
-    methods are is known from those that are registered: the closest two of them are the scale.
+    has: one that redraws the mouth here and the eyes there leaves several dense heaps. In the whitened
+    space the scatter inside registered classes is the unit, and so how far apart two heaps must be to be two
+    methods can be said once for every embedding.
 
     Args:
         smallest: faces that make a class.
@@ -29,13 +32,12 @@ class ScaledDensityCount:
         self.smallest = smallest
 
     def fit(self, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> Self:
-        """Learn metric and scale from `(N, D)` embeddings of registered classes and their `(N,)` labels.
+        """Learn the metric from `(N, D)` embeddings of registered classes and their `(N,)` labels.
 
         Raises:
             BadInput: if no class has two faces, or an entry is not finite.
         """
         self._metric = WithinClassWhitening().fit(embeddings, labels)
-        self._scale = smallest_separation(embeddings, labels)
         return self
 
     def estimate(self, pool: NDArray[np.float32], rng: np.random.Generator) -> CountEstimate:
@@ -49,13 +51,12 @@ class ScaledDensityCount:
         points = reduced(self._metric.transform(pool))
 
         def divide(rows: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
-            return fused(pool[rows], partition(points[rows], smallest), self._scale)
+            return fused(points[rows], partition(points[rows], smallest), SEPARATION)
 
-        estimate = resampled_count(len(pool), divide, self.smallest, rng)
-        return replace(estimate, evidence={**estimate.evidence, "separation_needed": round(self._scale, 3)})
+        return resampled_count(len(pool), divide, self.smallest, rng)
 
 
-def separation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def separation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     """Return how far apart two sets of faces are, in standard deviations along the line of their centres.
 
     Args:
@@ -73,13 +74,7 @@ def separation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float
     return distance / max(float(spread), 1e-12)
 
 
-def smallest_separation(embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """Return the separation of the closest two classes; 0 where there are not two."""
-    sets = [embeddings[labels == label] for label in np.unique(labels)]
-    return min((separation(*pair) for pair in combinations(sets, 2)), default=0.0)
-
-
-def fused(vectors: NDArray[np.float32], labels: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
+def fused(vectors: NDArray[np.floating], labels: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
     """Fuse the closest two clusters until no two are closer than the scale.
 
     Args:
