@@ -17,7 +17,7 @@ from owcl.cli.session import opened
 @click.option(
     "--learner",
     metavar="NAME",
-    help="cpl, mpsl, cal, simgcd, happy, rehearsal or supervised; else the one of owcl.toml.",
+    help="cpl, mpsl, cal, simgcd, happy, er, der or supervised; else the one of owcl.toml.",
 )
 @json_option
 def update(root: Path, learner: str | None, as_json: bool) -> None:

@@ -135,7 +135,8 @@ def _curves(transaction: Connection) -> dict[str, list[float | None]]:
     """Return percentages by name, one an experience, of those figures that were measured."""
     by_name: dict[str, dict[int, float | None]] = {}
     for metric in metrics.read(transaction):
-        if metric.measured.method is None and metric.name in CURVES:
+        place = metric.measured
+        if place.method is None and place.split == "test" and metric.name in CURVES:
             value = None if metric.value is None else 100 * metric.value
             by_name.setdefault(metric.name, {})[metric.measured.experience] = value
     length = 1 + max((max(values) for values in by_name.values()), default=-1)

@@ -33,7 +33,7 @@ from owcl.types import Attributions
 from scenarios import folder as folder_scenario
 from scenarios.schedule import Schedule
 from scenarios.truth import AnswerKey
-from storage import classes, clusters, counts, experiences, faces, metrics, models
+from storage import attributions, classes, clusters, counts, experiences, faces, metrics, models
 
 Scenario = Literal["folder", "rendered", "forge"]
 COLUMNS = (
@@ -227,8 +227,11 @@ def _measure(workspace: Workspace, world: _World, experience: int, seconds: floa
     with workspace.store.transaction() as transaction:
         registry = _registry(transaction, world)
         values = evaluate.figures(world.truth, judged, world.roles(experience), registry)
-        sight = metrics.Measured(experience, model_version=answer.version)
-        metrics.write(transaction, sight, {**values, "seconds": seconds})
+        place = metrics.Measured(experience, model_version=answer.version)
+        metrics.write(transaction, place, {**values, "seconds": seconds})
+        if experience:
+            place = metrics.Measured(experience, split="first_sight")
+            metrics.write(transaction, place, _first_sight(transaction, world, experience))
         arrived = world.key.arrived(len(world.schedule.experiences))
         accuracies = evaluate.cohorts(world.truth, judged.class_ids, arrived, registry)
         for cohort, accuracy in enumerate(accuracies):
@@ -239,6 +242,18 @@ def _measure(workspace: Workspace, world: _World, experience: int, seconds: floa
             place = metrics.Measured(experience, method=f"confusion {method}", model_version=answer.version)
             shares = dict(zip(map(str, ids.tolist()), sizes.astype(float).tolist(), strict=True))
             metrics.write(transaction, place, shares)
+
+
+def _first_sight(transaction: Connection, world: _World, experience: int) -> dict[str, float]:
+    """Return the figures of what was said at ingest, before anything of the experience was learned."""
+    seen = attributions.first_sight(transaction, experience)
+    truth = _truth_of(transaction, world, seen.face_ids)
+    registry = {
+        class_id: method
+        for class_id, method in _registry(transaction, world).items()
+        if (classes.details(transaction, class_id).born or 0) < experience
+    }
+    return evaluate.figures(truth, seen, world.roles(experience - 1), registry)
 
 
 def _registry(transaction: Connection, world: _World) -> dict[int, int | None]:
@@ -271,11 +286,19 @@ def _row(workspace: Workspace, world: _World, experience: int) -> dict[str, Any]
     with workspace.store.reading() as transaction:
         stored = metrics.read(transaction, experience)
         count = counts.by_experience(transaction).get(experience)
-    figures = {metric.name: metric.value for metric in stored if metric.measured.method is None}
+    figures, sight = (
+        {
+            metric.name: metric.value
+            for metric in stored
+            if metric.measured.method is None and metric.measured.split == split
+        }
+        for split in ("test", "first_sight")
+    )
     cohorts = [metric.value for metric in stored if (metric.measured.method or "").startswith("cohort")]
     row: dict[str, Any] = {"experience": experience, **_scaled(figures), "cohorts": cohorts}
     if experience:
         row["true_count"] = len(world.key.arrivals[experience])
+        row["first_sight"] = _scaled(sight)
     if count is not None:
         row["count"] = {"value": count.value, "low": count.low, "high": count.high}
     return row

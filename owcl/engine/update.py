@@ -183,7 +183,10 @@ def _adapted(
         # Every face of the experience found its class; the members, seen without it, play its part.
         images = np.concatenate([images, material.members.images])
         labels = np.concatenate([labels, np.full(len(material.members), UNLABELLED, np.int64)])
-    learner = build(network, torch_rng, answer.network)
+    # Outputs of classes that live no longer are gone, so that the teacher's are the first of the learner's.
+    kept = [class_id for class_id in outputs if class_id in answer.outputs]
+    teacher = with_outputs(answer.network, answer.outputs, kept, torch.Generator())
+    learner = build(network, torch_rng, teacher)
     plan = TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
     _run(workspace, learner, plan, rng, images, labels, report, "learning what was discovered")
     if settings.refine_steps:

@@ -12,7 +12,10 @@ from owcl.errors import NotFound
 from owcl.learners import cal, cpl, mpsl
 from owcl.learners.cal import CAL
 from owcl.learners.cpl import CPL
+from owcl.learners.happy import Happy
 from owcl.learners.mpsl import MPSL
+from owcl.learners.rehearsal import DARK, Rehearsal
+from owcl.learners.simgcd import SimGCD
 from owcl.learners.strategy import TrainableLearner
 from owcl.learners.supervised import Supervised
 from owcl.models.network import Network
@@ -40,6 +43,10 @@ LEARNERS: dict[str, Build] = {
     "cpl": _ours(CPL),
     "mpsl": _ours(MPSL),
     "cal": _ours(CAL),
+    "simgcd": _ours(SimGCD),
+    "happy": _ours(Happy),
+    "er": _ours(Rehearsal),
+    "der": lambda network, rng, teacher: Rehearsal(network, rng, DARK, teacher),
     "supervised": lambda network, rng, teacher: Supervised(network, rng),
 }
 """Those that may learn what was discovered; found faces have labels by then."""
@@ -49,7 +56,7 @@ PUBLISHED: dict[str, Build] = {
     "cal": _published(CAL, cal.OFFICIAL),
 }
 """The presets that follow published code to the letter, for outputs on which there are no labels."""
-NEED_LABELS = frozenset({"supervised"})
+NEED_LABELS = frozenset({"er", "der", "supervised"})
 """Learners that pass over unlabelled faces."""
 
 

@@ -68,6 +68,16 @@ def test_what_is_easy_is_attributed(result: dict[str, Any]) -> None:
     assert owcl["acc_known"][0] > 80
 
 
+def test_at_first_sight_known_faces_are_recognised_and_new_ones_stand_out(result: dict[str, Any]) -> None:
+    first, arriving, quiet = result["per_experience"]
+    assert "first_sight" not in first
+    assert arriving["first_sight"]["acc_known"] > 80
+    assert arriving["first_sight"]["acc_novel_joint"] is None
+    assert arriving["first_sight"]["auroc"] > 0.7
+    # Nobody knew the arriving method yet; in the next experience it has a class.
+    assert quiet["first_sight"]["acc_novel_own"] > 60
+
+
 def test_baselines_keep_no_ids(result: dict[str, Any]) -> None:
     assert result["methods"]["frozen_kmeans"]["id_acc_all"] == [None]
 
