@@ -6,6 +6,7 @@ Nothing heavy is imported here, and a command's module only when it is called.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -65,4 +66,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command that the person typed."""
+    # What is wrong with an image is said by quarantine; Pillow's remarks would tear the progress bar.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     sys.exit(run(sys.argv[1:]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from owcl.engine.standing import standing
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
-from owcl.faces.sources import INSIDE, Unreadable, read_bytes
+from owcl.faces.sources import INSIDE, SourceReader, Unreadable
 from owcl.types import UNKNOWN
 from storage import classes, faces
 from storage.store import Store
@@ -156,25 +156,30 @@ def _to_image_folder(workspace: Workspace, output: Path, report: Report) -> Expo
     missing: list[str] = []
     copied = 0
     largest = workspace.limits().max_bytes
-    for face in exported_faces(workspace.store):
-        folder = output / folder_name(face.class_name, face.class_id)
-        suffix = Path(face.source.rpartition(INSIDE)[2]).suffix.lower()
-        # Named by content: two sources with one name do not meet, and an interrupted export can be resumed.
-        target = folder / f"{face.sha256}{suffix if suffix.isascii() else ''}"
-        try:
-            data = read_bytes(face.source, largest)
-        except Unreadable:
-            missing.append(face.source)
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        if not target.exists():
-            _write_whole(target, data)
-        copied += 1
-        report("copying faces", copied, None)
+    with SourceReader() as reader:
+        for face in exported_faces(workspace.store):
+            try:
+                data = reader.read_bytes(face.source, largest)
+            except Unreadable:
+                missing.append(face.source)
+                continue
+            _write_whole(_target(output, face), data)
+            copied += 1
+            report("copying faces", copied, None)
     return ExportResult(output, copied, tuple(missing))
 
 
+def _target(output: Path, face: ExportedFace) -> Path:
+    """Name a copy by content: two sources of one name do not meet, and an export can be resumed."""
+    suffix = Path(face.source.rpartition(INSIDE)[2]).suffix.lower()
+    folder = output / folder_name(face.class_name, face.class_id)
+    return folder / f"{face.sha256}{suffix if suffix.isascii() else ''}"
+
+
 def _write_whole(target: Path, data: bytes) -> None:
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.part")
     unfinished.write_bytes(data)
     unfinished.rename(target)

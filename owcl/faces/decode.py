@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,17 +33,25 @@ def decode(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     if not data:
         raise Undecodable("the file is empty")
     try:
-        with warnings.catch_warnings():
-            # Pillow's own limit on size is stricter or laxer than ours; ours decides.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _refuse_too_large(image, max_pixels)
-                return _upright_rgb(image)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _refuse_too_large(image, max_pixels)
+            return _upright_rgb(image)
     except UnidentifiedImageError as error:
         raise Undecodable("not an image of a known format") from error
     except Image.DecompressionBombError as error:
         raise Undecodable(f"too many pixels: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error) as error:
+    # Filters of warnings belong to the process, not to the thread that decodes; where they make errors of
+    # warnings, an image that Pillow warns of is refused.
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        IndexError,
+        TypeError,
+        struct.error,
+        Warning,
+    ) as error:
         raise Undecodable(f"damaged image: {error}") from error
 
 

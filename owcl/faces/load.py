@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from owcl.faces.crop import Crop, CropCache, FaceDetector, crop_face
 from owcl.faces.decode import Undecodable, decode
-from owcl.faces.sources import Unreadable, read_bytes
+from owcl.faces.sources import SourceReader, Unreadable
 from owcl.faces.transforms import resize_once
 from owcl.types import Quarantined
 
@@ -63,10 +62,22 @@ def load(
         detector: finds the face; none for images that are face crops already.
         cache: keeps crops, if there is a detector.
     """
+    with SourceReader() as reader:
+        return _load(source, size, limits, reader, detector, cache)
+
+
+def _load(
+    source: str | Quarantined,
+    size: int,
+    limits: Limits,
+    reader: SourceReader,
+    detector: FaceDetector | None,
+    cache: CropCache | None,
+) -> LoadedFace | Quarantined:
     if isinstance(source, Quarantined):
         return source
     try:
-        data = read_bytes(source, limits.max_bytes)
+        data = reader.read_bytes(source, limits.max_bytes)
     except Unreadable as error:
         return Quarantined(source, None, str(error))
     sha256 = hashlib.sha256(data).hexdigest()
@@ -91,12 +102,16 @@ def load_many(
     cache: CropCache | None = None,
 ) -> Iterator[LoadedFace | Quarantined]:
     """Yield `load` of every source, in order, decoded ahead by `workers` threads."""
-    load_one = partial(load, size=size, limits=limits, detector=detector, cache=cache)
+
+    def load_chunk(chunk: list[str | Quarantined]) -> list[LoadedFace | Quarantined]:
+        with SourceReader() as reader:
+            return [_load(source, size, limits, reader, detector, cache) for source in chunk]
+
     waiting: deque[Future[list[LoadedFace | Quarantined]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             for chunk in _chunks(sources):
-                waiting.append(pool.submit(lambda chunk: [load_one(source) for source in chunk], chunk))
+                waiting.append(pool.submit(load_chunk, chunk))
                 if len(waiting) * CHUNK >= AHEAD:
                     yield from waiting.popleft().result()
             while waiting:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import glob
+import lzma
 import os
+import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from owcl.errors import BadInput
 from owcl.types import Quarantined
@@ -15,6 +21,17 @@ from owcl.types import Quarantined
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 INSIDE = "::"
 """Between an archive's path and the name of a member."""
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    NotImplementedError,
+)
+"""What a damaged, encrypted or foreign archive raises."""
 
 
 class Unreadable(Exception):
@@ -32,11 +49,11 @@ def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
         BadInput: if something named does not exist.
     """
     for named in map(str, inputs):
-        if os.path.lexists(named) or _inside_archive(named):
+        if os.path.lexists(named) or _inside_archive(named) is not None:
             yield from _expand_one(os.path.abspath(named))
-        elif glob.has_magic(named) and (matches := sorted(glob.glob(named, recursive=True))):
+        elif glob.has_magic(named) and (matches := _matches(named)):
             for match in matches:
-                yield from _expand_one(os.path.abspath(match))
+                yield from _expand_one(match)
         else:
             raise BadInput(
                 f"{named}: there is no such file or folder, and as a glob it matches nothing. An image, a "
@@ -44,22 +61,67 @@ def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
             )
 
 
-def read_bytes(source: str, max_bytes: int) -> bytes:
-    """Return the content of a file or of an archive's member.
+class SourceReader:
+    """Reads files and members of archives; a context manager that keeps the archive it read last open."""
 
-    Raises:
-        Unreadable: if it is missing, not permitted, no plain file, encrypted, damaged or too large.
-    """
-    try:
-        if _inside_archive(source):
-            return _read_member(source, max_bytes)
-        with open(source, "rb", opener=_open_plain) as file:
-            data = file.read(max_bytes + 1)
-    except (OSError, ValueError) as error:
-        raise Unreadable(_reason(error)) from error
-    if len(data) > max_bytes:
-        raise Unreadable(f"larger than {max_bytes} bytes")
-    return data
+    def __init__(self) -> None:
+        self._path = ""
+        self._archive: zipfile.ZipFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def read_bytes(self, source: str, max_bytes: int) -> bytes:
+        """Return the content of a file or of an archive's member.
+
+        Raises:
+            Unreadable: if it is missing, not permitted, no plain file, encrypted, damaged or too large.
+        """
+        try:
+            if (inside := _inside_archive(source)) is not None:
+                return self._read_member(*inside, max_bytes)
+            with open(source, "rb", opener=_open_plain) as file:
+                data = file.read(max_bytes + 1)
+        except (OSError, ValueError) as error:
+            raise Unreadable(_reason(error)) from error
+        if len(data) > max_bytes:
+            raise Unreadable(f"larger than {max_bytes} bytes")
+        return data
+
+    def _read_member(self, path: str, member: str, max_bytes: int) -> bytes:
+        try:
+            # A member's name is only looked up in the archive, so it cannot lead anywhere else.
+            archive = self._opened(path)
+            if archive.getinfo(member).file_size > max_bytes:
+                raise Unreadable(f"larger than {max_bytes} bytes")
+            with archive.open(member) as file:
+                return file.read(max_bytes)
+        except (*DAMAGED, KeyError) as error:
+            raise Unreadable(f"in the archive: {error}") from error
+
+    def _opened(self, path: str) -> zipfile.ZipFile:
+        if self._archive is None or self._path != path:
+            self._close()
+            self._archive, self._path = zipfile.ZipFile(path), path
+        return self._archive
+
+    def _close(self) -> None:
+        if self._archive is not None:
+            self._archive.close()
+            self._archive = None
+
+
+def _matches(pattern: str) -> list[str]:
+    """Return what a glob matches, every file once though a loop of links leads to it again and again."""
+    by_place = {
+        os.path.realpath(match): match for match in sorted(glob.glob(pattern, recursive=True), reverse=True)
+    }
+    return sorted(os.path.abspath(match) for match in by_place.values())
 
 
 def _expand_one(path: str) -> Iterator[str | Quarantined]:
@@ -100,7 +162,7 @@ def _expand_archive(path: str) -> Iterator[str | Quarantined]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (OSError, *DAMAGED) as error:
         yield Quarantined(path, None, f"damaged archive: {error}")
         return
     for name in names:
@@ -108,22 +170,12 @@ def _expand_archive(path: str) -> Iterator[str | Quarantined]:
             yield f"{path}{INSIDE}{name}"
 
 
-def _inside_archive(source: str) -> bool:
-    archive, separator, _ = source.partition(f".zip{INSIDE}")
-    return bool(separator) and os.path.isfile(f"{archive}.zip")
-
-
-def _read_member(source: str, max_bytes: int) -> bytes:
-    archive, _, member = source.partition(f".zip{INSIDE}")
-    try:
-        # A member's name is only looked up in the archive, so it cannot lead anywhere else.
-        with zipfile.ZipFile(f"{archive}.zip") as opened:
-            if opened.getinfo(member).file_size > max_bytes:
-                raise Unreadable(f"larger than {max_bytes} bytes")
-            with opened.open(member) as file:
-                return file.read(max_bytes)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, KeyError, EOFError) as error:
-        raise Unreadable(f"in the archive: {error}") from error
+def _inside_archive(source: str) -> tuple[str, str] | None:
+    """Return archive and member, or none if the source is no archive's member."""
+    for found in re.finditer(rf"(?i)(?<=\.zip){INSIDE}", source):
+        if os.path.isfile(source[: found.start()]):
+            return source[: found.start()], source[found.end() :]
+    return None
 
 
 def _open_plain(path: str, flags: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,52 @@ def test_paths_come_out_absolute_so_that_faces_are_found_again_from_anywhere(
     monkeypatch.chdir(tmp_path)
     wanted = [str(tmp_path / "faces" / "a.png")]
     assert list(expand(["faces"])) == list(expand(["faces/*.png"])) == list(expand(["faces/a.png"])) == wanted
+
+
+def _zip(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def test_a_damaged_member_of_an_archive_goes_into_quarantine_and_the_others_are_read(tmp_path: Path) -> None:
+    png = _png(tmp_path / "a.png", 7).read_bytes()
+    path = _zip(tmp_path / "faces.zip", {"good.png": png, "torn.png": bytes(range(256)) * 40})
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("torn.png").header_offset
+    data = bytearray(path.read_bytes())
+    data[start + 45 : start + 60] = b"\xff" * 15
+    path.write_bytes(data)
+    torn, good = sorted(load_many(expand([path]), 8, Limits()), key=lambda face: isinstance(face, LoadedFace))
+    assert isinstance(torn, Quarantined)
+    assert torn.reason.startswith("in the archive: ")
+    assert isinstance(good, LoadedFace)
+    assert good.source == f"{path}::good.png"
+
+
+def test_an_archive_may_be_named_in_capitals_and_lie_in_a_folder_named_like_one(tmp_path: Path) -> None:
+    folder = tmp_path / "not.zip::really"
+    folder.mkdir()
+    png = _png(tmp_path / "a.png", 7).read_bytes()
+    path = _zip(folder / "FACES.ZIP", {"a.png": png, "b.png": png})
+    loaded = list(load_many(expand([path]), 8, Limits()))
+    assert [face.source for face in loaded] == [f"{path}::a.png", f"{path}::b.png"]
+    assert all(isinstance(face, LoadedFace) for face in loaded)
+
+
+def test_a_pattern_through_a_loop_of_links_matches_every_file_once(tmp_path: Path) -> None:
+    (tmp_path / "faces").mkdir()
+    wanted = _png(tmp_path / "faces" / "a.png", 1)
+    (tmp_path / "faces" / "again").symlink_to(tmp_path / "faces")
+    assert list(expand([f"{tmp_path}/**/*.png"])) == [str(wanted)]
+
+
+def test_an_image_that_pillow_warns_of_never_ends_the_run(tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    # Between Pillow's threshold for a warning and ours, by its header alone.
+    data = bytearray(_png(tmp_path / "small.png", 1).read_bytes())
+    data[16:24] = (9_900).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    large.write_bytes(data)
+    assert isinstance(load(str(large), 8, Limits()), Quarantined)
