@@ -67,7 +67,7 @@ def _help_time() -> float:
 
 
 def _step_ratio(name: str, views: int) -> float:
-    """Return how long a learner's step takes, over one of cross-entropy on as many views of the same batch."""
+    """Return the time of a learner's step over one of cross-entropy on as many views of the batch."""
     torch.manual_seed(SEED)
     rng = torch.Generator().manual_seed(SEED)
     network = Network(build_backbone(), 10).to(memory_format=torch.channels_last).train()
