@@ -128,26 +128,39 @@ def merge(class_: str, into: str, who: str, root: Path, as_json: bool) -> None:
 
 @classes.command()
 @click.argument("class_", metavar="CLASS")
-@click.argument("faces", nargs=-1, required=True, metavar="FACES...")
+@click.argument("faces", nargs=-1, metavar="[FACES...]")
+@click.option("--proposed", is_flag=True, help="Take the faces that owcl classes proposals would split off.")
 @click.option("--name", "new_name", help="The new class's name.")
 @who_option
 @workspace_option
 @json_option
 def split(
-    class_: str, faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_json: bool
+    class_: str,
+    faces: tuple[str, ...],
+    proposed: bool,
+    new_name: str | None,
+    who: str,
+    root: Path,
+    as_json: bool,
 ) -> None:
     """Make a class of some faces of another one.
 
     FACES are ids, or - for a list of them on standard input; owcl export csv lists faces with their ids.
 
     Examples:
-      owcl classes split 12 501 502 507
+      owcl classes split 12 --proposed
       owcl classes split 12 - --name "StyleGAN 3" < faces.txt
     """
     from owcl.engine import registry
 
+    if proposed == bool(faces):
+        raise click.UsageError("name either FACES or --proposed")
     face_ids = [_face_id(word) for word in with_standard_input(faces)]
     with opened(root) as workspace:
+        if proposed:
+            from owcl.engine.proposals import proposed_part
+
+            face_ids = list(proposed_part(workspace, registry.show(workspace.store, class_).line.id))
         entry = registry.split(workspace.store, class_, face_ids, who, new_name)
     _show_class(entry, f"class {entry.id} ({entry.name}) has {len(set(face_ids))} faces of {class_}", as_json)
 
@@ -171,6 +184,33 @@ def reject(class_: str, who: str, root: Path, as_json: bool) -> None:
     with opened(root) as workspace:
         entry = registry.reject(workspace.store, class_, who)
     _show_class(entry, f"class {entry.id} ({entry.name}) is rejected", as_json)
+
+
+@classes.command()
+@workspace_option
+@json_option
+def proposals(root: Path, as_json: bool) -> None:
+    """Show which classes look like one, and which one like several.
+
+    Nothing is changed: merge or split as you see fit.
+
+    Examples:
+      owcl classes proposals
+      owcl classes proposals --json
+    """
+    with opened(root) as workspace, output.progress() as report:
+        from owcl.engine.proposals import proposals as look
+
+        found = look(workspace, report)
+    if as_json:
+        output.json_object({"proposals": found})
+        return
+    for proposal in found:
+        ids = " ".join(str(entry.id) for entry in proposal.classes)
+        output.line(f"owcl classes {proposal.verb} {ids}{' --proposed' * (proposal.verb == 'split')}")
+        output.fields(dict(proposal.evidence))
+    if not found:
+        output.note("There is nothing to merge or to split.")
 
 
 @classes.command()

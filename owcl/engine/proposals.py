@@ -1,0 +1,138 @@
+"""What owcl would merge or split, with evidence; it is for an operator to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from owcl.engine import memory
+from owcl.engine.answer import Answer
+from owcl.engine.workspace import Report, Workspace, silent
+from owcl.errors import NotFound
+from owcl.models import checkpoint
+from owcl.models.embed import embed
+from owcl.models.network import Network
+from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, judge_same
+from owcl.novelty.promotion import STABLE
+from owcl.types import MethodClass
+from storage import classes, memberships, models
+
+LARGEST_LOOK = 1000
+"""Newest members of a class that are looked at for a split."""
+
+SIDE = 200
+"""Newest members of a class that are compared with those of another."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change of classes that the evidence speaks for."""
+
+    verb: Literal["merge", "split"]
+    classes: tuple[MethodClass, ...]
+    """Two to merge, the younger one first; one to split."""
+    face_ids: tuple[int, ...]
+    """Faces to split off; none for a merge."""
+    evidence: Mapping[str, Any]
+
+
+def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
+    """Return discovered classes that cannot be told apart, and those that fall into several.
+
+    Nothing is changed; a class that an operator named is proposed for like any other.
+
+    Raises:
+        BadInput: if there is no model.
+    """
+    answer = workspace.answer()
+    with workspace.store.reading() as transaction:
+        known = memory.recall(transaction)
+        live = {entry.id: entry for entry in classes.live(transaction)}
+        discovered = [entry for entry in live.values() if entry.status != "known"]
+        members = {entry.id: memberships.members(transaction, entry.id) for entry in discovered}
+        accepted = [
+            version
+            for version in models.everything(transaction)
+            if models.state(transaction, version.id)[0] == "accepted"
+        ]
+    looks = {class_id: known.images[known.class_ids == class_id] for class_id in live}
+    looks |= {entry.id: workspace.pixels(members[entry.id][-SIDE:])[1] for entry in discovered}
+    found: list[Proposal] = []
+    for number, younger in enumerate(discovered, start=1):
+        # A network that learned to tell two classes apart says nothing about whether they are two.
+        before = [version for version in accepted if younger.id not in version.class_ids][-1]
+        network, _, _ = checkpoint.load(workspace.root / before.weights)
+        found += _merges(network, live, looks, younger, workspace.rng("merges", younger.id))
+        report("comparing classes", number, len(discovered))
+    vectors, _ = embed(answer.network, known.images)
+    counter = ScaledDensityCount(workspace.configuration.novelty.smallest_class).fit(vectors, known.class_ids)
+    for number, entry in enumerate(discovered, start=1):
+        found += _splits(workspace, answer, entry, members[entry.id], counter)
+        report("looking into classes", number, len(discovered))
+    return found
+
+
+def proposed_part(workspace: Workspace, class_id: int) -> tuple[int, ...]:
+    """Return the faces that are proposed to be split off a class.
+
+    Raises:
+        NotFound: if no split of it is proposed.
+    """
+    for proposal in proposals(workspace):
+        if proposal.verb == "split" and proposal.classes[0].id == class_id:
+            return proposal.face_ids
+    raise NotFound(
+        f"class {class_id}: its faces do not fall into several methods, so no split is proposed. "
+        "`owcl classes proposals` lists what is. Name the faces to split off instead."
+    )
+
+
+def _merges(
+    network: Network,
+    live: Mapping[int, MethodClass],
+    looks: Mapping[int, NDArray[np.uint8]],
+    younger: MethodClass,
+    rng: np.random.Generator,
+) -> Iterator[Proposal]:
+    """Propose to merge a class with older ones, as a network sees them that did not learn it yet."""
+    if len(looks[younger.id]) < SMALLEST_SIDE:
+        return
+    vectors, _ = embed(network, looks[younger.id])
+    for class_id, images in looks.items():
+        if class_id >= younger.id or len(images) < SMALLEST_SIDE:
+            continue
+        verdict = judge_same(embed(network, images)[0], vectors, rng)
+        # To propose, the likely is enough; the interval says how sure it is.
+        if verdict.auc <= SAME_BELOW:
+            evidence = {"auc": round(verdict.auc, 4), "auc_at_most": round(verdict.high, 4)}
+            yield Proposal("merge", (younger, live[class_id]), (), evidence)
+
+
+def _splits(
+    workspace: Workspace,
+    answer: Answer,
+    entry: MethodClass,
+    members: NDArray[np.int64],
+    counter: ScaledDensityCount,
+) -> Iterator[Proposal]:
+    """Propose to split off every part but the largest."""
+    face_ids, images = workspace.pixels(members[-LARGEST_LOOK:])
+    vectors, _ = embed(answer.network, images)
+    rng = workspace.rng("splits", entry.id)
+    estimate = counter.estimate(vectors, rng)
+    sizes = np.bincount(estimate.labels[estimate.labels >= 0], minlength=estimate.value)
+    for part in np.argsort(-sizes)[1:].tolist():
+        rows = estimate.labels == part
+        verdict = judge_same(vectors[rows], vectors[estimate.labels == int(sizes.argmax())], rng)
+        if verdict.answer == "different" and estimate.stability[part] >= STABLE:
+            evidence = {
+                "faces": int(rows.sum()),
+                "auc_to_the_rest": round(verdict.auc, 4),
+                "stability": estimate.stability[part],
+            }
+            yield Proposal("split", (entry,), tuple(face_ids[rows].tolist()), evidence)

@@ -1,0 +1,88 @@
+"""What owcl would merge and split, on faces that are really rendered and learned."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from owcl.cli.main import run
+from owcl.engine import registry
+from owcl.engine.discover import discover
+from owcl.engine.ingest import ingest
+from owcl.engine.proposals import proposals, proposed_part
+from owcl.engine.update import update
+from owcl.engine.workspace import Workspace
+from owcl.errors import NotFound
+from storage import classes, memberships
+from tests.conftest import SmallWorld
+
+
+@pytest.fixture(scope="module")
+def discovered(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = small_world.copy(tmp_path_factory.mktemp("proposed"))
+    with Workspace.open(root) as workspace:
+        ingest(workspace, [str(small_world.arriving)])
+        discover(workspace)
+        update(workspace)
+    return root
+
+
+def found_class(workspace: Workspace) -> int:
+    (line,) = (line for line in registry.list_classes(workspace.store) if line.status == "provisional")
+    return line.id
+
+
+def members(workspace: Workspace, class_id: int) -> list[int]:
+    with workspace.store.reading() as transaction:
+        return memberships.members(transaction, class_id).tolist()
+
+
+def test_classes_that_are_one_method_each_are_left_alone(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        assert proposals(workspace) == []
+        with pytest.raises(NotFound, match="no split is proposed"):
+            proposed_part(workspace, found_class(workspace))
+
+
+def test_a_class_that_an_operator_filled_with_two_methods_is_proposed_to_be_split(
+    discovered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(discovered, tmp_path / "workspace"))
+    with Workspace.open(root) as workspace:
+        mixed = found_class(workspace)
+        with workspace.store.transaction() as transaction:
+            strange = next(entry for entry in classes.live(transaction) if entry.name == "nearest_neighbour")
+            moved = memberships.members(transaction, strange.id)[:40]
+            memberships.assign(transaction, moved, mixed, memberships.Grounds("operator"))
+    assert run(["classes", "proposals", "--workspace", str(root), "--json"]) == 0
+    (proposal,) = json.loads(capsys.readouterr().out)["proposals"]
+    assert (proposal["verb"], proposal["classes"][0]["id"]) == ("split", mixed)
+    assert len(set(proposal["face_ids"]) & set(moved.tolist())) > 0.9 * len(moved)
+    assert proposal["evidence"]["auc_to_the_rest"] > 0.95
+
+    assert run(["classes", "split", str(mixed), "--proposed", "--workspace", str(root), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)["id"]
+    with Workspace.open(root) as workspace:
+        assert members(workspace, made) == sorted(proposal["face_ids"])
+
+
+def test_halves_of_one_method_are_proposed_to_be_merged(discovered: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(discovered, tmp_path / "workspace"))
+    with Workspace.open(root) as workspace:
+        whole = found_class(workspace)
+        half = registry.split(workspace.store, str(whole), members(workspace, whole)[::2], "anna")
+        update(workspace)
+        (proposal,) = proposals(workspace)
+    assert (proposal.verb, [entry.id for entry in proposal.classes]) == ("merge", [half.id, whole])
+    assert proposal.evidence["auc"] <= 0.65
+
+
+def test_a_split_needs_faces_or_a_proposal_and_not_both(
+    discovered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in ([], ["1", "--proposed"]):
+        assert run(["classes", "split", "4", *words, "--workspace", str(discovered)]) == 2
+        assert "either FACES or --proposed" in capsys.readouterr().err
