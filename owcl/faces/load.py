@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,13 +104,16 @@ def load_many(
     cache: CropCache | None = None,
 ) -> Iterator[LoadedFace | Quarantined]:
     """Yield `load` of every source, in order, decoded ahead by `workers` threads."""
+    # An archive is opened once a thread: its directory takes longer to read than most members.
+    here = threading.local()
 
     def load_chunk(chunk: list[str | Quarantined]) -> list[LoadedFace | Quarantined]:
-        with SourceReader() as reader:
-            return [_load(source, size, limits, reader, detector, cache) for source in chunk]
+        if not hasattr(here, "reader"):
+            here.reader = readers.enter_context(SourceReader())
+        return [_load(source, size, limits, here.reader, detector, cache) for source in chunk]
 
     waiting: deque[Future[list[LoadedFace | Quarantined]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+    with ExitStack() as readers, ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
             for chunk in _chunks(sources):
                 waiting.append(pool.submit(load_chunk, chunk))
