@@ -61,6 +61,7 @@ class Happy(nn.Module):
     sums: Tensor
     squares: Tensor
     counts: Tensor
+    started: Tensor
 
     def __init__(
         self,
@@ -74,12 +75,13 @@ class Happy(nn.Module):
         self.rng = rng
         self.recipe = Recipe() if recipe is None else recipe
         self.num_old = network.num_classes if teacher is None else teacher.num_classes
-        self._started = self.num_old == network.num_classes
         # In a list, so that it is no submodule: neither trained, nor put into training mode.
         self._teacher = [] if teacher is None else [teacher.eval()]
         self.register_buffer("sums", torch.zeros(self.num_old, network.head.in_features))
         self.register_buffer("squares", torch.zeros(self.num_old))
         self.register_buffer("counts", torch.zeros(self.num_old))
+        # A second head start after an interruption would undo what the new prototypes have learned.
+        self.register_buffer("started", torch.tensor(self.num_old == network.num_classes))
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, each labelled at even odds."""
@@ -113,14 +115,14 @@ class Happy(nn.Module):
     def _prepare_head(self, features: Tensor) -> None:
         """Bring the prototypes to unit length, after the new ones were given their head start."""
         head = self.network.head.weight
-        if not self._started:
+        if not self.started:
             old = functional.normalize(head[: self.num_old], dim=1)
             directions = functional.normalize(features, dim=1).cpu().numpy()
             seed = int(torch.randint(2**31, (1,), generator=self.rng))
             clusters = KMeans(len(head), n_init=3, random_state=seed).fit(directions)
             rows = head_start(clusters.cluster_centers_, old.cpu().numpy(), len(head) - self.num_old)
             head[self.num_old :] = torch.from_numpy(rows).to(head)
-            self._started = True
+            self.started.fill_(True)
         head.copy_(functional.normalize(head, dim=1))
 
     @torch.no_grad()

@@ -76,6 +76,8 @@ class Rehearsal(nn.Module):
         if self._teacher and self.recipe.dark is not None:
             teacher = self._teacher[0]
             old = batch.labels < teacher.num_classes
+            if not bool(old.any()):
+                return losses
             with torch.no_grad():
                 stored = teacher(images[old]).logits.float()
             widths = torch.full((len(stored),), teacher.num_classes, device=stored.device)
