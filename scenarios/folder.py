@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import difflib
+import os
 import tomllib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,37 @@ _EXPERIENCE_KEYS: _Expected = {
 }
 
 
+@dataclass(frozen=True)
+class Tree:
+    """The faces of a tree of method folders, and what its manifest says of the methods."""
+
+    files: Mapping[str, Sequence[FileEntry]]
+    families: Mapping[str, str]
+
+
+def read_tree(root: Path) -> Tree:
+    """Read which faces a tree holds, each under the absolute path that `ingest` keeps.
+
+    Raises:
+        BadInput: if there are no method folders, or the manifest lacks a column.
+    """
+    root = Path(os.path.abspath(root))
+    rows = _manifest(root)
+    files = {method: _entries(folder, root, rows) for method, folder in method_folders(root).items()}
+    return Tree(files, {row["method"]: row["family"] for row in rows.values() if row.get("family")})
+
+
+def planned_image_size(root: Path) -> int:
+    """Return the image size that a tree's own plan asks for, or the default.
+
+    Raises:
+        BadInput: if the plan cannot be used.
+    """
+    if not (root / PLAN_FILE).exists():
+        return DEFAULT_IMAGE_SIZE
+    return read_plan(root / PLAN_FILE, method_folders(root)).image_size
+
+
 def load(root: Path, seed: int | None = None) -> tuple[Schedule, AnswerKey]:
     """Read a tree `DIR/<method>/*` or `DIR/faces/<method>/*` as a stream.
 
@@ -72,27 +104,32 @@ def load(root: Path, seed: int | None = None) -> tuple[Schedule, AnswerKey]:
     Raises:
         BadInput: if there are no method folders, or the plan has unknown keys or methods without a folder.
     """
-    folders = method_folders(root)
-    rows = _manifest(root)
-    files = {method: _entries(folder, root, rows) for method, folder in folders.items()}
+    tree = read_tree(root)
     if (root / PLAN_FILE).exists():
-        plan = read_plan(root / PLAN_FILE, folders)
+        plan = read_plan(root / PLAN_FILE, tree.files)
         plan = plan if seed is None else replace(plan, seed=seed)
     else:
-        counts = {method: len(entries) for method, entries in files.items()}
+        counts = {method: len(entries) for method, entries in tree.files.items()}
         plan = sensible_plan(root.name, counts, DEFAULT_IMAGE_SIZE, seed or 0)
-    experiences, test = draw(files, plan)
-    families = {row["method"]: row["family"] for row in rows.values() if row.get("family")}
+    return scheduled(tree, plan)
+
+
+def scheduled(tree: Tree, plan: StreamPlan) -> tuple[Schedule, AnswerKey]:
+    """Draw a stream from a tree, and return it with its answer key.
+
+    Raises:
+        BadInput: if a known method is left without a labelled face, or a novel one without any.
+    """
+    experiences, test = draw(tree.files, plan)
     methods = (*plan.known, *(method for arrival in plan.arrivals for method in arrival.novel))
     key = AnswerKey(
-        method_of={entry.path: method for method in methods for entry in files[method]},
+        method_of={entry.path: method for method in methods for entry in tree.files[method]},
         methods=methods,
         arrivals=(plan.known, *(arrival.novel for arrival in plan.arrivals)),
-        families=families,
+        families=tree.families,
     )
-    known_families = {method: families[method] for method in plan.known if method in families}
-    schedule = Schedule(plan.name, plan.image_size, plan.known, known_families, experiences, test)
-    return schedule, key
+    known_families = {method: tree.families[method] for method in plan.known if method in tree.families}
+    return Schedule(plan.name, plan.image_size, plan.known, known_families, experiences, test), key
 
 
 def read_plan(path: Path, methods: Collection[str]) -> StreamPlan:

@@ -28,6 +28,8 @@ class Arrival:
     """Faces of each method met before, known or novel."""
     absent: tuple[str, ...] = ()
     """Methods met before that stay away this time."""
+    known_per_class: int | None = None
+    """Faces of each known method; none where it is `seen_per_class`."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def draw(
         paths = []
         for method in met:
             if method not in arrival.absent:
-                paths += _take(training, method, arrival.seen_per_class, None)
+                paths += _take(training, method, _expected(arrival, method in plan.known), None)
         for method in arrival.novel:
             paths += _take(training, method, arrival.novel_per_class, f"experience {index}")
         met += arrival.novel
@@ -197,6 +199,13 @@ def _take(
     if len(taken) < count:
         logger.warning('"%s": %d faces were planned, %d are left', method, count, len(taken))
     return [entry.path for entry in taken]
+
+
+def _expected(arrival: Arrival, is_known: bool) -> int:
+    """Return how many faces of a method that was met before arrive."""
+    if is_known and arrival.known_per_class is not None:
+        return arrival.known_per_class
+    return arrival.seen_per_class
 
 
 def _labelled_experience(labelled: list[tuple[Path, str]], rng: np.random.Generator) -> ScheduledExperience:

@@ -49,6 +49,12 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="NAME",
             help="What owcl learns discoveries with; `owcl update --help` names them.",
         ),
+        click.option(
+            "--preset",
+            metavar="NAME",
+            help="How methods arrive: steady, cgcd, quiet, return, burst, trickle, reposted or lookalike; "
+            "else by the scenario's own plan.",
+        ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
     )
@@ -76,7 +82,7 @@ def rendered(**options: Any) -> None:
     """Rendered faces and forgeries of them; needs no images.
 
     Examples:
-      owcl simulate rendered
+      owcl simulate rendered --preset quiet
       owcl simulate rendered --workspace demo --baselines
     """
     _simulate("rendered", options)
@@ -103,11 +109,12 @@ def _simulate(
     from owcl.engine.simulate import simulate as run
     from owcl.evaluation.table import summary
 
-    workspace = options["workspace"] or Path(f"simulation-{scenario}")
+    preset = options["preset"]
+    workspace = options["workspace"] or Path("-".join(filter(None, ("simulation", scenario, preset))))
     workspace.mkdir(parents=True, exist_ok=True)
     current().log_to(workspace)
     rows = (*BASELINES, *PEERS) if options["peers"] else tuple(BASELINES) if options["baselines"] else ()
-    asked = Asked(scenario, learner=options["learner"], rows=rows, **faces)
+    asked = Asked(scenario, learner=options["learner"], preset=preset, rows=rows, **faces)
     with output.progress() as report:
         found = run(asked, workspace, options["seeds"], report)
     reports = [_written(Path(place)) for place in found["workspaces"]]

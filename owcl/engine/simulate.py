@@ -30,7 +30,9 @@ from owcl.evaluation.discovery import count_mae, discoveries
 from owcl.learners.registry import learner_named
 from owcl.models.network import with_outputs
 from owcl.types import Attributions
+from scenarios import composition
 from scenarios import folder as folder_scenario
+from scenarios.composition import read_preset
 from scenarios.schedule import Schedule
 from scenarios.truth import AnswerKey
 from storage import attributions, classes, clusters, counts, experiences, faces, metrics, models
@@ -82,6 +84,8 @@ class Asked:
     """The faces of `forge`."""
     learner: str = "cpl"
     """What learns discoveries."""
+    preset: str | None = None
+    """How methods arrive; by the scenario's own plan where there is none."""
     rows: tuple[str, ...] = ()
     """Baselines and peers to run beside owcl, by name."""
 
@@ -101,16 +105,19 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
 
     Raises:
         BadInput: if the scenario's folder cannot be used.
-        NotFound: if there is no such learner.
+        NotFound: if there is no such learner or preset.
     """
     learner_named(asked.learner)
+    if asked.preset is not None:
+        read_preset(asked.preset)
     methods: dict[str, dict[str, list[float | None]]] = {}
     per_experience: list[dict[str, Any]] = []
     roots = [workspace if seeds == 1 else workspace / f"seed-{seed}" for seed in range(seeds)]
     for seed, home in enumerate(roots):
         tree = _tree(asked, workspace, seed, report)
-        with _opened(home, tree, seed, asked.learner) as opened:
-            world = _world(opened, tree, seed, report)
+        schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
+        with _opened(home, schedule, seed, asked.learner) as opened:
+            world = _world(opened, schedule, key, report)
             rows = _live(opened, world, report)
             per_experience += [{"seed": seed, **row} for row in rows]
             _note(methods, "owcl", _final(opened, world, rows))
@@ -132,27 +139,31 @@ def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:
         report("making faces", done, total)
 
     place = home / "faces" / f"{asked.scenario}-{seed}"
+    count = FACES_PER_METHOD if asked.preset is None else read_preset(asked.preset).faces_per_method
     if asked.scenario == "rendered":
         from scenarios.rendered import build as rendered
 
         place.parent.mkdir(parents=True, exist_ok=True)
-        return rendered.build(place, seed, faces_per_method=FACES_PER_METHOD, progress=progress)
+        return rendered.build(place, seed, faces_per_method=count, progress=progress)
     if asked.scenario == "forge":
         from scenarios.forge import build as forge
 
         if asked.photographs is None:
             raise BadInput("simulate forge: no photographs. A folder of faces is expected: --faces DIR.")
         place.parent.mkdir(parents=True, exist_ok=True)
-        return forge.build(
-            place, asked.photographs, seed, faces_per_method=FACES_PER_METHOD, progress=progress
-        )
+        return forge.build(place, asked.photographs, seed, faces_per_method=count, progress=progress)
     if asked.root is None:
         raise BadInput("simulate folder: no folder. A tree of method folders is expected: folder DIR.")
     return asked.root
 
 
-def _opened(home: Path, tree: Path, seed: int, learner: str) -> Workspace:
-    schedule, _ = folder_scenario.load(tree, seed)
+def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule, AnswerKey]:
+    if asked.preset is None:
+        return folder_scenario.load(tree, seed)
+    return composition.load(tree, asked.preset, copies, seed)
+
+
+def _opened(home: Path, schedule: Schedule, seed: int, learner: str) -> Workspace:
     if (home / FILE_NAME).exists():
         opened = Workspace.open(home)
         lived = (opened.configuration.seed, opened.configuration.training.learner)
@@ -171,8 +182,7 @@ def _opened(home: Path, tree: Path, seed: int, learner: str) -> Workspace:
     return Workspace.create(home, settings)
 
 
-def _world(workspace: Workspace, tree: Path, seed: int, report: Report) -> _World:
-    schedule, key = folder_scenario.load(tree, seed)
+def _world(workspace: Workspace, schedule: Schedule, key: AnswerKey, report: Report) -> _World:
     images, kept = evaluate.read_images(workspace, [str(path) for path in schedule.test], report)
     return _World(schedule, key, images, key.numbers(schedule.test)[kept])
 

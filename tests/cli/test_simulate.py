@@ -23,3 +23,12 @@ def test_a_scenario_that_cannot_be_asked_for_leaves_nothing_behind(
     for words in (["folder"], ["folder", "absent"], ["forge"], ["rendered", "--seeds", "-1"]):
         assert run(["simulate", *words]) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preset_that_there_is_not_is_answered_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "there"
+    assert run(["simulate", "rendered", "--preset", "quite", "--workspace", str(place)]) == 4
+    assert 'Did you mean "quiet"?' in capsys.readouterr().err
+    assert not (place / "owcl.db").exists()
