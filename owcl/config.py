@@ -48,6 +48,7 @@ class TrainingConfiguration(_Part):
     arrival_steps: int = Field(90, ge=1, description="steps of each of the two arrival classifiers")
     update_steps: int = Field(150, ge=1, description="steps of the learner after a discovery")
     refine_steps: int = Field(40, ge=0, description="steps on the pseudo-labels of semi-supervised k-means")
+    ranking_steps: int = Field(1200, ge=1, description="steps of `owcl train --task ranking`")
     learning_rate: float = Field(3e-3, gt=0, description="peak, for experience 0; updates take two thirds")
     device: str = Field("auto", description="auto, cpu or cuda")
 

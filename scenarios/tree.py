@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,10 @@ from owcl.errors import BadInput
 from scenarios.folder import MANIFEST, PLAN_FILE
 from scenarios.mechanisms.registry import METHODS, PLAN_KNOWN, PLAN_NOVEL
 from scenarios.schedule import REAL
+
+OrderT = TypeVar("OrderT")
+MakeT = TypeVar("MakeT")
+RowT = TypeVar("RowT")
 
 MARKER = "built.json"
 CHUNK = 20
@@ -64,27 +70,49 @@ def build_tree(
     Raises:
         BadInput: if there is something else at `root`.
     """
+    with built_once(root, settings) as fresh:
+        if fresh is None:
+            return root
+        for method in dict.fromkeys(order.method for order in orders):
+            (fresh / "faces" / method).mkdir(parents=True)
+        rows = list(made(fresh, orders, _write_face, make, workers, progress))
+        with (fresh / MANIFEST).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "method", "family", "sha256", "group"])
+            writer.writerows(rows)
+        (fresh / PLAN_FILE).write_text(_plan(settings), encoding="utf-8")
+    return root
+
+
+@contextmanager
+def built_once(root: Path, settings: Mapping[str, Any]) -> Iterator[Path | None]:
+    """Give a fresh folder to build in, which takes its place when it is whole.
+
+    Args:
+        root: the place.
+        settings: everything that decides the content.
+
+    Yields:
+        The folder, or nothing where a tree of the same settings is there already.
+
+    Raises:
+        BadInput: if there is something else at `root`.
+    """
     if (root / MARKER).exists():
         if json.loads((root / MARKER).read_text(encoding="utf-8")) == dict(settings):
-            return root
+            yield None
+            return
         shutil.rmtree(root)
     elif root.exists() and any(root.iterdir()):
         raise BadInput(f"{root}: there is something here already. An empty or new folder is expected.")
     fresh = root.with_name(f".{root.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
-    for method in dict.fromkeys(order.method for order in orders):
-        (fresh / "faces" / method).mkdir(parents=True)
-    rows = list(_made(fresh, orders, make, workers, progress))
-    with (fresh / MANIFEST).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "method", "family", "sha256", "group"])
-        writer.writerows(rows)
-    (fresh / PLAN_FILE).write_text(_plan(settings), encoding="utf-8")
+    fresh.mkdir(parents=True)
+    yield fresh
     (fresh / MARKER).write_text(json.dumps(dict(settings)), encoding="utf-8")
     if root.exists():
         root.rmdir()
     fresh.rename(root)
-    return root
 
 
 def orders_for(faces_per_method: int, groups: Callable[[str, int], str]) -> list[Order]:
@@ -109,29 +137,38 @@ def finished(image: NDArray[np.floating]) -> NDArray[np.uint8]:
     return finished
 
 
-def _made(
-    folder: Path, orders: list[Order], make: MakeFace, workers: int, progress: Progress | None
-) -> Iterable[tuple[str, str, str, str, str]]:
+def made(
+    folder: Path,
+    orders: Sequence[OrderT],
+    write: Callable[[Path, OrderT, MakeT], RowT],
+    make: MakeT,
+    workers: int,
+    progress: Progress | None,
+) -> Iterator[RowT]:
+    """Yield what `write(folder, order, make)` returns for every order, in order, from several processes."""
     chunks = [orders[start : start + CHUNK] for start in range(0, len(orders), CHUNK)]
     # Forking a process that holds threads of numerical libraries can hang.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         done = 0
-        for rows in pool.map(_make_chunk, [folder] * len(chunks), chunks, [make] * len(chunks)):
+        for rows in pool.map(partial(_write_chunk, folder, write, make), chunks):
             yield from rows
             done += len(rows)
             if progress is not None:
                 progress(done, len(orders))
 
 
-def _make_chunk(folder: Path, orders: list[Order], make: MakeFace) -> list[tuple[str, str, str, str, str]]:
-    rows = []
-    for order in orders:
-        name = f"faces/{order.method}/{order.index:04d}.png"
-        Image.fromarray(make(order)).save(folder / name)
-        sha256 = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        family = REAL if order.method == REAL else METHODS[order.method][0]
-        rows.append((name, order.method, family, sha256, order.group))
-    return rows
+def _write_chunk(
+    folder: Path, write: Callable[[Path, OrderT, MakeT], RowT], make: MakeT, orders: Sequence[OrderT]
+) -> list[RowT]:
+    return [write(folder, order, make) for order in orders]
+
+
+def _write_face(folder: Path, order: Order, make: MakeFace) -> tuple[str, str, str, str, str]:
+    name = f"faces/{order.method}/{order.index:04d}.png"
+    Image.fromarray(make(order)).save(folder / name)
+    sha256 = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    family = REAL if order.method == REAL else METHODS[order.method][0]
+    return name, order.method, family, sha256, order.group
 
 
 def _plan(settings: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ from storage.rows import insert_one
 from storage.schema import ModelVersionRow
 
 State = Literal["candidate", "accepted", "refused"]
+Task = Literal["attribution", "ranking"]
+"""Who made a face; or whether, where and in which order it was edited."""
 
 
 def add(
@@ -22,6 +24,7 @@ def add(
     configuration: Mapping[str, Any],
     class_ids: tuple[int, ...],
     parent: int | None = None,
+    task: Task = "attribution",
 ) -> int:
     """Keep a trained candidate and return its id.
 
@@ -31,8 +34,10 @@ def add(
         configuration: what builds the model that the weights fit.
         class_ids: registry ids of the head's outputs, in order.
         parent: the version that it was trained from.
+        task: what it is for.
     """
     row = {
+        "task": task,
         "parent": parent,
         "weights": weights,
         "configuration": dict(configuration),
@@ -83,16 +88,16 @@ def state(transaction: Connection, model_version: int) -> tuple[State, dict[str,
     return row.state, row.gate
 
 
-def answering(transaction: Connection) -> ModelVersion | None:
-    """Return the newest accepted model version, which answers now; none before the first training."""
-    accepted = _query().where(ModelVersionRow.state == "accepted")
+def answering(transaction: Connection, task: Task = "attribution") -> ModelVersion | None:
+    """Return a task's newest accepted model version, which answers now; none before the first training."""
+    accepted = _of(task).where(ModelVersionRow.state == "accepted")
     row = transaction.execute(accepted.order_by(ModelVersionRow.id.desc()).limit(1)).one_or_none()
     return None if row is None else _version(row)
 
 
 def everything(transaction: Connection) -> list[ModelVersion]:
-    """Return all model versions, oldest first."""
-    return [_version(row) for row in transaction.execute(_query().order_by(ModelVersionRow.id))]
+    """Return all model versions that attribute faces, oldest first."""
+    return [_version(row) for row in transaction.execute(_of("attribution").order_by(ModelVersionRow.id))]
 
 
 def _judge(transaction: Connection, model_version: int, verdict: State, gate: Mapping[str, Any]) -> None:
@@ -121,3 +126,7 @@ def _version(row: Row[*tuple[Any, ...]]) -> ModelVersion:
 
 def _query() -> Select[*tuple[Any, ...]]:
     return select(ModelVersionRow.__table__)
+
+
+def _of(task: Task) -> Select[*tuple[Any, ...]]:
+    return _query().where(ModelVersionRow.task == task)

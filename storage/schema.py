@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.columns import FilePath, Moment
 
-VERSION = "0002"
+VERSION = "0003"
 """The newest file in `migrations/versions`; a database of this version is opened without Alembic."""
 
 _LIVE = text("status IN ('known', 'provisional', 'named')")
@@ -109,6 +109,7 @@ class ModelVersionRow(Table):
     __table_args__ = (_one_of("state", "candidate", "accepted", "refused"), _NEVER_REUSED)
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    task: Mapped[str] = mapped_column(server_default="attribution")
     parent: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
     weights: Mapped[str]
     configuration: Mapped[dict[str, Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, with_standard_input, workspace_option
 from owcl.cli.session import opened
 
-COLUMNS = ("source", "class_id", "name", "family", "probability", "p_value")
+COLUMNS = ("source", "class_id", "name", "family", "probability", "p_value", "forged", "components")
 
 
 @click.command(cls=TaughtCommand)
@@ -19,11 +20,20 @@ COLUMNS = ("source", "class_id", "name", "family", "probability", "p_value")
 @workspace_option
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-def attribute(inputs: tuple[str, ...], root: Path, as_json: bool, as_csv: bool) -> None:
+@click.option(
+    "--heat-maps",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Draw where each face was edited.",
+)
+def attribute(
+    inputs: tuple[str, ...], root: Path, as_json: bool, as_csv: bool, heat_maps: Path | None
+) -> None:
     """Say who made images, without taking them in.
 
     INPUTS are as for owcl ingest. The p-value says how unusual a face would be for a known class: small means
-    unknown, which is class -1.
+    unknown, which is class -1. Where a ranking model was trained, "forged" is its probability that the face
+    was edited, and "components" what was edited, in order.
 
     Examples:
       owcl attribute suspect.png
@@ -34,13 +44,18 @@ def attribute(inputs: tuple[str, ...], root: Path, as_json: bool, as_csv: bool) 
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.attribute import attribute as judge
 
-        attributed, quarantined = judge(workspace, list(with_standard_input(inputs)), report)
-    rows = [[getattr(face, column) for column in COLUMNS] for face in attributed]
+        attributed, quarantined = judge(workspace, list(with_standard_input(inputs)), report, heat_maps)
+    columns = COLUMNS if any(face.forged is not None for face in attributed) else COLUMNS[:-2]
+    rows = [[_shown(getattr(face, column)) for column in columns] for face in attributed]
     if as_json:
         output.json_object({"faces": attributed, "quarantined": quarantined})
     elif as_csv:
-        output.csv_rows(COLUMNS, rows)
+        output.csv_rows(columns, rows)
     else:
-        output.table(COLUMNS, rows)
+        output.table(columns, rows)
     for bad in quarantined:
         output.note(f"{bad.source}: {bad.reason}")
+
+
+def _shown(value: Any) -> Any:
+    return " ".join(value) if isinstance(value, tuple) else value

@@ -23,6 +23,8 @@ COMMANDS = {
     "classes": ("owcl.cli.classes:classes", "List, show, name, merge, split and reject classes."),
     "update": ("owcl.cli.update:update", "Learn what was discovered, without forgetting."),
     "attribute": ("owcl.cli.attribute:attribute", "Say who made images, without taking them in."),
+    "localise": ("owcl.cli.localise:localise", "Say where and in which order a face was edited."),
+    "sequences": ("owcl.cli.sequences:sequences", "Make faces edited in a known order, to train on."),
     "simulate": ("owcl.cli.simulate:simulate", "Run a whole scenario, in which new methods arrive."),
     "evaluate": ("owcl.cli.evaluate:evaluate", "Measure accuracy on a labelled test folder."),
     "report": ("owcl.cli.report:report", "Write a report as one HTML file."),

@@ -14,17 +14,31 @@ from owcl.cli.session import opened
 
 @click.command(cls=TaughtCommand)
 @click.argument("folder", type=EXISTING_FOLDER, metavar="DIR")
+@click.option(
+    "--task",
+    type=click.Choice(["attribution", "ranking"]),
+    default="attribution",
+    show_default=True,
+    help="Who made a face; or whether, where and in which order it was edited.",
+)
+@click.option("--track", metavar="NAME", help="Of a tree of edited faces that holds several.")
 @workspace_option
 @json_option
-def train(folder: Path, root: Path, as_json: bool) -> None:
+def train(folder: Path, task: str, track: str | None, root: Path, as_json: bool) -> None:
     """Learn the methods that you know, from labelled faces.
 
-    DIR/<method>/ holds the faces of each method, at least 20; genuine faces are the method "real".
+    DIR/<method>/ holds the faces of each method, at least 20; genuine faces are the method "real". For the
+    task "ranking", DIR holds edited faces in the layout of Seq-DeepFake, as owcl sequences makes them.
 
     Examples:
       owcl train ~/labelled
-      owcl train ~/labelled --workspace cases --json
+      owcl train --task ranking ~/edited --workspace cases
     """
+    if task == "ranking":
+        _train_ranking(folder, track, root, as_json)
+        return
+    if track is not None:
+        raise click.UsageError("--track goes with --task ranking")
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.train import train as learn
 
@@ -41,3 +55,17 @@ def train(folder: Path, root: Path, as_json: bool) -> None:
         }
     )
     output.note("Next: owcl ingest FACES")
+
+
+def _train_ranking(folder: Path, track: str | None, root: Path, as_json: bool) -> None:
+    with opened(root) as workspace, output.progress() as report:
+        from owcl.engine.train_ranking import train_ranking
+
+        result = train_ranking(workspace, folder, track, report)
+    if as_json:
+        output.json_object(result)
+        return
+    output.table(["split", "faces"], result.faces.items())
+    output.table(["on test faces", "figure"], [(name, f"{value:.3f}") for name, value in result.test.items()])
+    output.fields({"model version": result.model_version, "could not be read": result.quarantined})
+    output.note("Next: owcl localise IMAGE")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from owcl.engine.localise import described, draw, ranking_model
+from owcl.engine.ranking_model import RankingModel
 from owcl.engine.workspace import Report, Workspace, silent
+from owcl.errors import NotFound
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
@@ -27,17 +32,32 @@ class AttributedFace:
     family: str | None
     probability: float
     p_value: float
+    forged: float | None = None
+    """Probability of being forged, where a ranking model was trained."""
+    components: tuple[str, ...] | None = None
+    """Edited ones, in order, where a ranking model was trained."""
 
 
 def attribute(
-    workspace: Workspace, inputs: Sequence[str], report: Report = silent
+    workspace: Workspace, inputs: Sequence[str], report: Report = silent, heat_maps: Path | None = None
 ) -> tuple[list[AttributedFace], list[Quarantined]]:
     """Attribute images without taking them in.
 
+    Args:
+        workspace: with a model.
+        inputs: as for `ingest`.
+        report: told of progress.
+        heat_maps: a folder for pictures of where each face was edited, where a ranking model was trained.
+
     Raises:
         BadInput: if an input does not exist, or there is no model.
+        NotFound: if heat maps are wanted and no ranking model was trained.
     """
-    answer = workspace.answer()
+    answer, localiser = workspace.answer(), ranking_model(workspace)
+    if heat_maps is not None and localiser is None:
+        raise NotFound(
+            f"{workspace.root}: heat maps need a ranking model. `owcl train --task ranking DIR` makes one."
+        )
     with workspace.store.reading() as transaction:
         entries = {entry.id: entry for entry in classes.live(transaction)}
     attributed: list[AttributedFace] = []
@@ -48,21 +68,42 @@ def attribute(
         if good:
             images = np.stack([face.pixels.transpose(2, 0, 1) for face in good])
             judged = answer.attribute(answer.embed(np.arange(len(good)), images))
-            for row, face in enumerate(good):
-                class_id = int(judged.class_ids[row])
-                entry = None if class_id == UNKNOWN else entries[class_id]
-                attributed.append(
-                    AttributedFace(
-                        face.source,
-                        class_id,
-                        "unknown" if entry is None else entry.name,
-                        None if entry is None else entry.family,
-                        float(judged.probabilities[row]),
-                        float(judged.p_values[row]),
-                    )
+            known = [entries.get(class_id) for class_id in judged.class_ids.tolist()]
+            rows = [
+                AttributedFace(
+                    face.source,
+                    UNKNOWN if entry is None else entry.id,
+                    "unknown" if entry is None else entry.name,
+                    None if entry is None else entry.family,
+                    float(judged.probabilities[row]),
+                    float(judged.p_values[row]),
                 )
+                for row, (face, entry) in enumerate(zip(good, known, strict=True))
+            ]
+            if localiser is not None:
+                rows = _localised(localiser, rows, good, images, heat_maps)
+            attributed += rows
         report("attributing faces", len(attributed) + len(bad), None)
     return attributed, bad
+
+
+def _localised(
+    model: RankingModel,
+    rows: list[AttributedFace],
+    faces: list[LoadedFace],
+    images: NDArray[np.uint8],
+    heat_maps: Path | None,
+) -> list[AttributedFace]:
+    """Say of every face, too, whether it was edited, and draw where."""
+    found = model.locate(images)
+    if heat_maps is not None:
+        for face, heat in zip(faces, found.heat, strict=True):
+            draw(face.pixels, heat, heat_maps / f"{Path(face.source).stem}-{face.sha256[:8]}.png")
+    said = described(model, [face.source for face in faces], found)
+    return [
+        replace(row, forged=what.probability, components=what.components)
+        for row, what in zip(rows, said, strict=True)
+    ]
 
 
 def _loaded(workspace: Workspace, sources: Iterable[str | Quarantined]) -> Iterator[LoadedFace | Quarantined]:

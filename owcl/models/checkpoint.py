@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from owcl.errors import BadInput
 from owcl.models.backbones import build_backbone
@@ -34,16 +35,20 @@ def save(
         description: plain values; must hold `backbone`.
         arrays: what else belongs to the model.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     tensors |= {
         ARRAYS + name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()
     }
-    full = {**description, "num_classes": network.num_classes}
+    write_tensors(path, tensors, {**description, "num_classes": network.num_classes})
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> None:
+    """Write named tensors and, beside them, plain values that describe them, as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         fresh = Path(folder) / path.name
-        save_file(tensors, fresh)
-        fresh.with_suffix(".json").write_text(json.dumps(full, indent=2), encoding="utf-8")
+        save_file(dict(tensors), fresh)
+        fresh.with_suffix(".json").write_text(json.dumps(dict(description), indent=2), encoding="utf-8")
         _flush(fresh)
         os.replace(fresh.with_suffix(".json"), path.with_suffix(".json"))
         os.replace(fresh, path)
@@ -51,6 +56,23 @@ def save(
 
 def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
     """Read what `save` wrote: the network in evaluation mode, the description, the arrays.
+
+    Raises:
+        BadInput: if a file is missing or damaged.
+    """
+    tensors, description = read_tensors(path)
+    arrays = {
+        name.removeprefix(ARRAYS): tensors.pop(name).numpy()
+        for name in list(tensors)
+        if name.startswith(ARRAYS)
+    }
+    network = Network(build_backbone(description["backbone"]), description["num_classes"])
+    network.load_state_dict(tensors)
+    return network.eval(), description, arrays
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote.
 
     Raises:
         BadInput: if a file is missing or damaged.
@@ -64,14 +86,7 @@ def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
             f"{path}: the model cannot be read: {error}. A safetensors file with its JSON beside it is "
             "expected. Restore both from a backup, or train again."
         ) from error
-    arrays = {
-        name.removeprefix(ARRAYS): tensors.pop(name).numpy()
-        for name in list(tensors)
-        if name.startswith(ARRAYS)
-    }
-    network = Network(build_backbone(description["backbone"]), description["num_classes"])
-    network.load_state_dict(tensors)
-    return network.eval(), description, arrays
+    return tensors, description
 
 
 def _flush(path: Path) -> None:

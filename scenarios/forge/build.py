@@ -40,14 +40,15 @@ class ForgedPhotographs:
     def __call__(self, order: Order) -> NDArray[np.uint8]:
         """Return the `(S, S, 3)` face that is ordered."""
         rng = face_rng(self.seed, order)
-        face = self._cut_out(int(order.group), rng)
+        face = self.cut_out(int(order.group), rng)
         if order.method == REAL:
             return finished(face)
         # A donor of the same side of the test: the neighbour in the list would tell train from test.
-        donor = self._cut_out(int(order.group), rng)[:, ::-1]
+        donor = self.cut_out(int(order.group), rng)[:, ::-1]
         return finished(mechanism(order.method)(Subject(face, Layout(), donor.copy(), Layout()), rng))
 
-    def _cut_out(self, photograph: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    def cut_out(self, photograph: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return an `(S, S, 3)` cut of a photograph in [0, 1], a little different and at times mirrored."""
         loaded = load(self.sources[photograph], int(self.size * SPARE * 2), Limits())
         assert isinstance(loaded, LoadedFace)
         pixels = loaded.pixels.astype(np.float32) / 255
@@ -83,13 +84,7 @@ def build(
     Raises:
         BadInput: if there are fewer than 20 readable photographs.
     """
-    found = [source for source in expand([faces]) if isinstance(source, str)]
-    sources = tuple(source for source in found if isinstance(load(source, size, Limits()), LoadedFace))
-    if len(sources) < SMALLEST_COLLECTION:
-        raise BadInput(
-            f"{faces}: {len(sources)} readable photographs. At least {SMALLEST_COLLECTION} are expected to "
-            "make a scenario of. Add photographs that are cropped to the face."
-        )
+    sources = photographs(faces, size)
     settings = {
         "name": "forge",
         "version": VERSION,
@@ -101,3 +96,19 @@ def build(
     }
     orders = orders_for(faces_per_method, lambda _, index: str(index % len(sources)))
     return build_tree(root, settings, orders, ForgedPhotographs(sources, seed, size), workers, progress)
+
+
+def photographs(faces: Path, size: int) -> tuple[str, ...]:
+    """Return the readable photographs of a folder.
+
+    Raises:
+        BadInput: if there are fewer than 20.
+    """
+    found = [source for source in expand([faces]) if isinstance(source, str)]
+    sources = tuple(source for source in found if isinstance(load(source, size, Limits()), LoadedFace))
+    if len(sources) < SMALLEST_COLLECTION:
+        raise BadInput(
+            f"{faces}: {len(sources)} readable photographs. At least {SMALLEST_COLLECTION} are expected to "
+            "make a scenario of. Add photographs that are cropped to the face."
+        )
+    return sources

@@ -1,0 +1,128 @@
+"""The trained ranking model: what it says of faces, and how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from owcl.faces.views import to_float
+from owcl.learners.component_order import decoded_sequences
+from owcl.learners.local_contrast import (
+    cuts_between_regions,
+    forgery_probability,
+    largest_contrast,
+    odd_patches,
+    pairwise_similarity,
+    sorted_pairs,
+)
+from owcl.learners.ranking import Recipe
+from owcl.models.backbones import build_backbone
+from owcl.models.checkpoint import read_tensors, write_tensors
+from owcl.models.localiser import Localiser
+
+BATCH = 64
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Located:
+    """What a ranking model found in N faces."""
+
+    gaps: NDArray[np.float64]
+    """`(N,)` how far the pairs of patches fall apart; higher is more forged."""
+    probabilities: NDArray[np.float64]
+    """`(N,)` of being forged."""
+    rows: NDArray[np.int64]
+    """`(N, L)` edited components in order, numbers from 1, then zeros."""
+    heat: NDArray[np.float32]
+    """`(N, H, W)` in [0, 1]: how much a place was edited."""
+
+
+class RankingModel:
+    """A trained network, the names of its components, and what was calibrated on validation faces.
+
+    Args:
+        network: in evaluation mode.
+        components: names of the labels from 1 on.
+        threshold: probability from which on a face counts as forged.
+        heat_threshold: heat from which on a place counts as edited.
+    """
+
+    def __init__(
+        self,
+        network: Localiser,
+        components: Sequence[str],
+        threshold: float = 0.5,
+        heat_threshold: float = 0.5,
+    ) -> None:
+        self.network = network.eval()
+        self.components = tuple(components)
+        self.threshold = threshold
+        self.heat_threshold = heat_threshold
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            BadInput: if a file is missing or damaged.
+        """
+        tensors, description = read_tensors(path)
+        network = Localiser(build_backbone(description["backbone"]), len(description["components"]))
+        network.load_state_dict(tensors)
+        thresholds = description["threshold"], description["heat_threshold"]
+        return cls(network, description["components"], *thresholds)
+
+    def save(self, path: Path, backbone: str) -> None:
+        """Write weights, and beside them what else belongs to the model."""
+        description = {
+            "backbone": backbone,
+            "components": list(self.components),
+            "threshold": self.threshold,
+            "heat_threshold": self.heat_threshold,
+        }
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        write_tensors(path, tensors, description)
+
+    def named(self, row: NDArray[np.int64]) -> tuple[str, ...]:
+        """Return the names of a row's components, in order."""
+        return tuple(self.components[label - 1] for label in row.tolist() if label)
+
+    def locate(self, images: Images) -> Located:
+        """Look at `(N, 3, H, W)` faces."""
+        parts = [self._locate(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+        gaps, probabilities, rows, heat = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Located(gaps, probabilities, rows, heat)
+
+    @torch.inference_mode()
+    def _locate(self, images: Images) -> tuple[NDArray[np.generic], ...]:
+        place = next(self.network.parameters()).device
+        batch = to_float(torch.from_numpy(images).to(place))
+        found = self.network(batch.contiguous(memory_format=torch.channels_last))
+        similarity = pairwise_similarity(found.patches)
+        cuts = cuts_between_regions(similarity.shape[1], place)
+        contrast = largest_contrast(sorted_pairs(similarity), cuts)
+        grid = found.maps.shape[-2:]
+        oddness = odd_patches(similarity).reshape(-1, 1, *grid)
+        heat = functional.interpolate(
+            _heat(found.maps, oddness), images.shape[-2:], mode="bilinear", align_corners=False
+        )
+        return (
+            contrast.gap.double().cpu().numpy(),
+            forgery_probability(contrast.gap, Recipe().temperature).double().cpu().numpy(),
+            decoded_sequences(found.logits).cpu().numpy(),
+            heat[:, 0].float().cpu().numpy(),
+        )
+
+
+def _heat(maps: torch.Tensor, oddness: torch.Tensor) -> torch.Tensor:
+    """Return `(B, 1, h, w)` heat in [0, 1]: of the hottest component, or of a patch unlike the others."""
+    return torch.maximum(maps.sigmoid().amax(dim=1, keepdim=True), oddness)

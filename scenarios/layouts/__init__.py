@@ -1,0 +1,1 @@
+"""Published folder trees, one layout a file."""

@@ -1,0 +1,1 @@
+"""Faces whose components were edited one after another, with masks and the order known."""

@@ -1,0 +1,79 @@
+"""The layout of Seq-DeepFake on a miniature tree: what is read, and what a wrong tree is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from owcl.errors import BadInput
+from scenarios.layouts.seqdeepfake import read
+
+ROWS = [("original", "[0, 0, 0, 0, 0]"), ("eye-lip-nose", "[2, 4, 1, 0, 0]")]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    track = tmp_path / "facial_components"
+    (track / "annotations").mkdir(parents=True)
+    for split in ("train", "val", "test"):
+        lines = ["file_path,label"]
+        for folder, label in ROWS:
+            path = track / "images" / split / folder / "000001.jpg"
+            path.parent.mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(path)
+            lines.append(f'{path.relative_to(tmp_path)},"{label}"')
+        (track / "annotations" / f"{split}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def annotate(root: Path, text: str) -> None:
+    (root / "facial_components" / "annotations" / "val.csv").write_text(text, encoding="utf-8")
+
+
+def test_faces_and_their_histories_are_read(root: Path) -> None:
+    tree = read(root)
+    assert tree.labels == ("nose", "eye", "eyebrow", "lip", "hair")
+    assert [face.row for face in tree.splits["test"]] == [(0, 0, 0, 0, 0), (2, 4, 1, 0, 0)]
+    assert tree.splits["test"][1].mask == root / "facial_components/masks/test/eye-lip-nose/000001.png"
+
+
+def test_of_two_tracks_one_must_be_named(root: Path) -> None:
+    (root / "facial_attributes").mkdir()
+    with pytest.raises(BadInput, match="there are both facial_components or facial_attributes"):
+        read(root)
+    assert len(read(root, "facial_components").splits) == 3
+
+
+def test_a_missing_track_annotation_or_column_is_named(root: Path) -> None:
+    with pytest.raises(BadInput, match="there is no facial_attributes"):
+        read(root, "facial_attributes")
+    annotate(root, "path,label\n")
+    with pytest.raises(BadInput, match=r"val\.csv: the column file_path is missing"):
+        read(root)
+    (root / "facial_components" / "annotations" / "val.csv").unlink()
+    with pytest.raises(BadInput, match=r"val\.csv: the annotation is missing"):
+        read(root)
+
+
+@pytest.mark.parametrize(
+    "label", ["[2, 4, 1]", "[2, 2, 0, 0, 0]", "[0, 2, 0, 0, 0]", "[6, 0, 0, 0, 0]", "eye", "7", ""]
+)
+def test_a_label_that_is_no_sequence_is_shown_with_its_line(root: Path, label: str) -> None:
+    annotate(root, f'file_path,label\nfacial_components/images/val/original/000001.jpg,"{label}"\n')
+    with pytest.raises(BadInput, match=r"val\.csv, line 2: the label .* is no sequence"):
+        read(root)
+
+
+def test_a_label_must_agree_with_the_folder(root: Path) -> None:
+    annotate(root, 'file_path,label\nfacial_components/images/val/original/000001.jpg,"[2, 4, 1, 0, 0]"\n')
+    with pytest.raises(BadInput, match="lies in original, but its label says eye-lip-nose"):
+        read(root)
+
+
+def test_all_missing_images_are_counted_at_once(root: Path) -> None:
+    for path in (root / "facial_components" / "images").rglob("*.jpg"):
+        path.unlink()
+    with pytest.raises(BadInput, match=r"6 images of the annotation are not there: .* and 1 more"):
+        read(root)
