@@ -26,6 +26,7 @@ COMMANDS = {
     "localise": ("owcl.cli.localise:localise", "Say where and in which order a face was edited."),
     "sequences": ("owcl.cli.sequences:sequences", "Make faces edited in a known order, to train on."),
     "simulate": ("owcl.cli.simulate:simulate", "Run a whole scenario, in which new methods arrive."),
+    "reproduce": ("owcl.cli.reproduce:reproduce", "Run a published recipe on its benchmark."),
     "evaluate": ("owcl.cli.evaluate:evaluate", "Measure accuracy on a labelled test folder."),
     "report": ("owcl.cli.report:report", "Write a report as one HTML file."),
     "export": ("owcl.cli.export:export", "Write all faces as CSV, Parquet or folders of images."),

@@ -20,7 +20,7 @@ from owcl.errors import BadInput
 from owcl.evaluation import sequences
 from owcl.faces.load import LoadedFace, load_many
 from owcl.learners.component_order import ordered_subsets
-from owcl.learners.ranking import Ranking
+from owcl.learners.ranking import Ranking, Recipe
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.localiser import Localiser
@@ -57,7 +57,11 @@ class _Split:
 
 @journalled("train_ranking")
 def train_ranking(
-    workspace: Workspace, folder: Path, track: str | None = None, report: Report = silent
+    workspace: Workspace,
+    folder: Path,
+    track: str | None = None,
+    report: Report = silent,
+    recipe: Recipe | None = None,
 ) -> RankingResult:
     """Learn whether, where and in which order faces were edited.
 
@@ -66,6 +70,7 @@ def train_ranking(
         folder: a tree in the layout of Seq-DeepFake, with masks if there are any.
         track: of the tree; may be left out where there is only one.
         report: told of progress.
+        recipe: of the learner; the default one where there is none.
 
     Raises:
         BadInput: if the tree cannot be used.
@@ -73,7 +78,7 @@ def train_ranking(
     tree = read(folder, track)
     read_splits = {split: _read_split(workspace, tree.splits[split], split, report) for split in SPLITS}
     train, validation, test = (read_splits[split] for split in SPLITS)
-    network = _trained(workspace, train, len(tree.labels), report)
+    network = _trained(workspace, train, len(tree.labels), report, recipe)
     model = _calibrated(RankingModel(network, tree.labels), validation)
     found = figures(model, test)
     weights = f"models/ranking-{_next(workspace):04d}.safetensors"
@@ -135,7 +140,9 @@ def _read_mask(path: Path, size: int) -> NDArray[np.bool_]:
         return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
 
 
-def _trained(workspace: Workspace, faces: _Split, components: int, report: Report) -> Localiser:
+def _trained(
+    workspace: Workspace, faces: _Split, components: int, report: Report, recipe: Recipe | None
+) -> Localiser:
     settings = workspace.configuration
     rng = workspace.rng("ranking", 0)
     seed = int(rng.integers(2**31))
@@ -145,7 +152,7 @@ def _trained(workspace: Workspace, faces: _Split, components: int, report: Repor
         network = Localiser(
             build_backbone(settings.model.backbone, settings.model.weights or None), components
         )
-    learner = Ranking(network, torch.Generator().manual_seed(seed))
+    learner = Ranking(network, torch.Generator().manual_seed(seed), recipe)
     labels = {row: label for label, row in enumerate(ordered_subsets(components))}
     dataset = FaceDataset(
         torch.from_numpy(faces.images), np.array([labels[tuple(row)] for row in faces.rows.tolist()])

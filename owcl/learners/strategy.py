@@ -41,6 +41,9 @@ class TrainingPlan:
     """The peak; it rises over the first fifth and falls to nearly nothing."""
     weight_decay: float = 0.05
     largest_gradient: float = 5.0
+    decay: tuple[int, float] | None = None
+    """Steps between two cuts of the learning rate, and the factor of each, as published recipes have it with
+    Adam and nothing clipped; without, AdamW and one cycle."""
 
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -79,14 +82,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
     def _train_exp(self, experience: Any, eval_streams: Any, **_: Any) -> None:
         images, labels = self._faces(experience)
         parameters = [weight for weight in self.learner.parameters() if weight.requires_grad]
-        optimiser = torch.optim.AdamW(parameters, weight_decay=self.plan.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser,
-            self.plan.learning_rate,
-            total_steps=self.plan.steps,
-            # A rise shorter than two steps would be no rise.
-            pct_start=max(0.2, min(0.9, 2 / self.plan.steps)),
-        )
+        optimiser, schedule = _optimiser(parameters, self.plan)
         self.learner.to(memory_format=torch.channels_last).train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self.rng.integers(2**31)))
@@ -98,12 +94,13 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
                     (step - 1) / self.plan.steps,
                 )
                 with torch.autocast(
-                    self.device.type, torch.bfloat16, enabled=_is_fast_in_bfloat16(self.device)
+                    self.device.type, torch.bfloat16, enabled=is_fast_in_bfloat16(self.device)
                 ):
                     losses = self.learner.losses(batch)
                 optimiser.zero_grad(set_to_none=True)
                 torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(parameters, self.plan.largest_gradient)
+                if self.plan.decay is None:
+                    nn.utils.clip_grad_norm_(parameters, self.plan.largest_gradient)
                 optimiser.step()
                 schedule.step()
                 if self.progress is not None:
@@ -123,7 +120,23 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         return torch.cat(images), np.concatenate(labels)
 
 
-def _is_fast_in_bfloat16(device: torch.device) -> bool:
+def _optimiser(
+    parameters: list[nn.Parameter], plan: TrainingPlan
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    if plan.decay is not None:
+        adam = torch.optim.Adam(parameters, plan.learning_rate, weight_decay=plan.weight_decay)
+        every, factor = plan.decay
+        return adam, torch.optim.lr_scheduler.StepLR(adam, every, factor)
+    optimiser = torch.optim.AdamW(parameters, weight_decay=plan.weight_decay)
+    # A rise shorter than two steps would be no rise.
+    rise = max(0.2, min(0.9, 2 / plan.steps))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, total_steps=plan.steps, pct_start=rise
+    )
+    return optimiser, schedule
+
+
+def is_fast_in_bfloat16(device: torch.device) -> bool:
     """Say whether the device computes bfloat16 in hardware; emulated, it is slower than float32."""
     if device.type != "cpu":
         return True

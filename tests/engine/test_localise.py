@@ -1,0 +1,119 @@
+"""From edited faces to a model, a verdict and a picture, end to end on a small tree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from owcl.cli.main import run
+from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
+from owcl.engine.localise import described, ranking_model
+from owcl.engine.ranking_model import Located
+from owcl.engine.workspace import Workspace
+from scenarios.layouts.seqdeepfake import read
+from storage import models
+from tests.conftest import SmallWorld
+
+
+@pytest.fixture(scope="module")
+def edited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("sequences") / "edited"
+    assert run(["sequences", str(place), "--count", "300", "--size", "32"]) == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def trained(edited: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ranking")
+    settings = Configuration(
+        faces=FacesConfiguration(image_size=32), training=TrainingConfiguration(ranking_steps=12)
+    )
+    Workspace.create(root, settings).close()
+    assert run(["train", "--task", "ranking", str(edited), "--workspace", str(root)]) == 0
+    return root
+
+
+def test_training_stores_a_model_with_its_figures_on_the_test(trained: Path) -> None:
+    with Workspace.open(trained) as workspace:
+        with workspace.store.reading() as transaction:
+            assert models.answering(transaction) is None
+            version = models.answering(transaction, "ranking")
+            assert version is not None
+            _, figures = models.state(transaction, version.id)
+        assert ranking_model(workspace) is not None
+    assert {"auroc", "component_f1", "exact_short", "heat_iou", "floor_exact"} <= figures.keys()
+    assert all(0 <= value <= 1 for value in figures.values())
+
+
+def test_a_kept_model_says_the_same_again(trained: Path, edited: Path) -> None:
+    images = np.stack(
+        [np.asarray(Image.open(face.path)).transpose(2, 0, 1) for face in read(edited).splits["test"][:8]]
+    )
+    with Workspace.open(trained) as workspace:
+        first, second = (ranking_model(workspace) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.locate(images).heat, second.locate(images).heat)
+    assert first.locate(images).heat.shape == (8, 32, 32)
+
+
+def test_a_face_is_judged_and_its_heat_map_drawn(
+    trained: Path, edited: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    face, picture = read(edited).splits["test"][0].path, tmp_path / "where" / "heat.png"
+    words = ["localise", str(face), "--output", str(picture), "--workspace", str(trained)]
+    assert run([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["face"]
+    assert 0 <= found["probability"] <= 1
+    assert Image.open(picture).size == (1024, 512)
+    assert run(words) == 0
+    assert "probability of being forged" in capsys.readouterr().out
+
+
+def test_a_genuine_face_has_no_components_and_an_odd_one_may_have_unknown_ones(trained: Path) -> None:
+    with Workspace.open(trained) as workspace:
+        model = ranking_model(workspace)
+    assert model is not None
+    rows = np.array([[2, 4, 1, 0, 0], [2, 4, 1, 0, 0], [0, 0, 0, 0, 0]])
+    heat = np.ones((3, 4, 4), np.float32)
+    sure, not_at_all = np.nextafter(1.0, 2), model.threshold / 2
+    said = described(
+        model, ["a", "b", "c"], Located(np.zeros(3), np.array([sure, not_at_all, sure]), rows, heat)
+    )
+    assert said[0].components == ("eye", "lip", "nose")
+    assert (said[1].forged, said[1].components, said[1].edited_share) == (False, (), 0.0)
+    assert (said[2].forged, said[2].components) == (True, ())
+
+
+def test_attribute_says_what_was_edited_where_such_a_model_is(
+    trained: Path, small_world: SmallWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = small_world.copy(tmp_path / "both")
+    face = next(small_world.arriving.rglob("*.png"))
+    words = ["attribute", str(face), "--workspace", str(root), "--json"]
+    assert run(words) == 0
+    assert json.loads(capsys.readouterr().out)["faces"][0]["forged"] is None
+    assert run([*words, "--heat-maps", str(tmp_path / "maps")]) == 4
+    assert "heat maps need a ranking model" in capsys.readouterr().err
+    for path in (trained / "models").glob("ranking-*"):
+        shutil.copy(path, root / "models")
+    with Workspace.open(root) as workspace, workspace.store.transaction() as transaction:
+        version = models.add(transaction, "models/ranking-0001.safetensors", {}, (), task="ranking")
+        models.accept(transaction, version, {})
+    assert run([*words, "--heat-maps", str(tmp_path / "maps")]) == 0
+    assert 0 <= json.loads(capsys.readouterr().out)["faces"][0]["forged"] <= 1
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 1
+
+
+def test_without_a_ranking_model_one_is_told_how_to_make_it(
+    small_world: SmallWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = small_world.copy(tmp_path / "plain")
+    face = next(small_world.arriving.rglob("*.png"))
+    assert run(["localise", str(face), "--workspace", str(root)]) == 4
+    assert "owcl train --task ranking" in capsys.readouterr().err

@@ -1,0 +1,49 @@
+"""A published recipe on a miniature of its benchmark, end to end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from owcl.cli.main import run
+from owcl.engine.reproduce import COLUMNS, published_columns
+from tests.scenarios.test_benchmarks import make_owdfa, make_owdfa40
+
+
+def test_the_columns_are_those_of_the_papers_in_percent() -> None:
+    truth = np.array([0, 0, 1, 1, 2, 2, 2, 2])
+    predicted = np.array([0, 1, 1, 1, 0, 0, 0, 3])
+    values = published_columns(truth, predicted, 2)
+    assert tuple(values) == COLUMNS
+    # Known directly; novel faces alone may be matched to a known output; all faces together may not twice.
+    assert (values["known_acc"], values["novel_acc"], values["all_acc"]) == (75.0, 75.0, 62.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"), [("owdfa-p1", lambda root: make_owdfa(root, 1)), ("owdfa40-p2", make_owdfa40)]
+)
+def test_a_table_with_the_published_row_is_printed_and_written(
+    name: str, make: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make(tmp_path / "data")  # type: ignore[operator]
+    small = ["--backbone", "resnet10t", "--image-size", "32", "--epochs", "1"]
+    words = ["reproduce", name, "--root", str(root), "--output", str(tmp_path / "out"), *small]
+    assert run(words) == 0
+    shown = capsys.readouterr()
+    assert "published" in shown.out
+    assert "backbone: resnet10t, not resnet50" in shown.out + shown.err
+    written = json.loads((tmp_path / "out" / f"{name}.json").read_text(encoding="utf-8"))
+    assert written["ours"].keys() == written["published"].keys()
+    assert written["faces"]["test"] > 0
+    assert all(0 <= value <= 100 or column.endswith("ari") for column, value in written["ours"].items())
+    table = (tmp_path / "out" / f"{name}.md").read_text(encoding="utf-8")
+    assert f"| published | {written['published']['all_acc']:.2f} |" in table
+
+
+def test_without_the_data_it_says_so_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reproduce", "owdfa-p1", "--root", str(tmp_path / "absent")]) == 3
+    assert "the data of owdfa-p1 is not there. It is not ours to ship" in capsys.readouterr().err
+    assert run(["reproduce", "owdfa-p7", "--root", str(tmp_path)]) == 4
