@@ -84,19 +84,23 @@ def load(root: Path, name: str, folder: Path, seed: int = 0) -> tuple[Schedule, 
         NotFound: if there is no such preset.
         BadInput: if there are no method folders, or too few faces in one.
     """
+    return composed(read_tree(root), name, folder, planned_image_size(root), seed)
+
+
+def composed(tree: Tree, name: str, folder: Path, image_size: int, seed: int) -> tuple[Schedule, AnswerKey]:
+    """Compose a preset's stream from the faces of a tree, however it was read; see `load`."""
     preset = read_preset(name)
-    tree = read_tree(root)
     methods = _order(tuple(tree.files), np.random.default_rng(seed))
     known = _known(preset, len(methods))
     if preset.second_version and known < len(methods):
         tree = with_second_version(tree, methods[known], folder, seed)
         methods = (*methods[: known + 1], methods[known] + SECOND_VERSION, *methods[known + 1 :])
     counts = {method: len(tree.files[method]) for method in methods}
-    schedule, key = scheduled(tree, compose(preset, counts, known, planned_image_size(root), seed))
+    schedule, key = scheduled(tree, compose(preset, counts, known, image_size, seed))
     for experience in schedule.experiences:
         if not experience.paths:
             raise BadInput(
-                f"{root}: there are too few faces for the preset {name!r}: none is left for experience "
+                f"preset {name!r}: there are too few faces in the tree: none is left for experience "
                 f"{experience.index} of {len(schedule.experiences) - 1}. Add faces, or choose another preset."
             )
     return posted_again(schedule, key, folder) if preset.reposted else (schedule, key)

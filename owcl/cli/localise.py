@@ -25,7 +25,7 @@ from owcl.cli.session import opened
 @workspace_option
 @json_option
 def localise(image: str, picture: Path | None, root: Path, as_json: bool) -> None:
-    """Say whether a face was edited, where and in which order, and draw it.
+    """Say where and in which order a face was edited.
 
     A ranking model is needed: owcl train --task ranking. It knows edits of parts of a face; one that was
     synthesised as a whole is for owcl attribute.

@@ -44,10 +44,10 @@ from owcl.cli.options import json_option
 @click.option("--epochs", type=click.IntRange(1), help="Else 50.")
 @json_option
 def reproduce(name: str, root: Path, place: Path, as_json: bool, **choices: Any) -> None:
-    """Run a published recipe on its benchmark, and show the published row beside it.
+    """Run a published recipe on its benchmark.
 
-    BENCHMARK is owdfa-p1, owdfa-p2, owdfa40-p1, owdfa40-p2 or owdfa40-p3. At full size a GPU is needed, and
-    memory for all faces.
+    The published row is shown beside. BENCHMARK is owdfa-p1, owdfa-p2, owdfa40-p1, owdfa40-p2 or owdfa40-p3.
+    At full size a GPU is needed, and memory for all faces.
 
     Examples:
       owcl reproduce owdfa-p1 --root ~/OW-DFA --weights pretrained

@@ -21,9 +21,10 @@ from owcl.cli.options import EXISTING_FOLDER, json_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides every face.")
 @json_option
 def sequences(folder: Path, faces: Path | None, count: int, size: int, seed: int, as_json: bool) -> None:
-    """Make faces whose components were edited in a known order, with masks.
+    """Make faces edited in a known order, to train on.
 
-    DIR gets the layout of Seq-DeepFake, one in four faces genuine, and nobody in two splits.
+    Each has a mask of the components that were edited. DIR gets the layout of Seq-DeepFake; one in four faces
+    is genuine, and nobody is in two splits.
 
     Examples:
       owcl sequences edited && owcl train --task ranking edited

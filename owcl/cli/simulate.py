@@ -101,8 +101,42 @@ def forge(faces: Path, **options: Any) -> None:
     _simulate("forge", options, photographs=faces)
 
 
+@simulate.command()
+@click.argument("name", metavar="BENCHMARK")
+@click.option("--root", type=EXISTING_FOLDER, required=True, metavar="DIR", help="Its faces, as published.")
+@_scenario_options
+def benchmark(name: str, root: Path, **options: Any) -> None:
+    """A published benchmark, whose families arrive one after another.
+
+    BENCHMARK is owdfa-p1, owdfa-p2, owdfa40-p1, owdfa40-p2 or owdfa40-p3; videos stay on one side of the
+    test. A benchmark has its own plan, so that no preset applies.
+
+    Examples:
+      owcl simulate benchmark owdfa-p1 --root ~/OW-DFA
+      owcl simulate benchmark owdfa40-p2 --root ~/OWDFA40 --baselines
+    """
+    if options["preset"] is not None:
+        raise click.UsageError("a benchmark has its own plan; leave --preset out")
+    _simulate("benchmark", options, benchmark=name, root=root)
+
+
+@simulate.command()
+@click.argument("root", type=EXISTING_FOLDER, metavar="DIR")
+@_scenario_options
+def df40(root: Path, **options: Any) -> None:
+    """The methods of DF40, in its published layout; by the preset steady if none is named.
+
+    Examples:
+      owcl simulate df40 ~/DF40
+      owcl simulate df40 ~/DF40 --preset burst --seeds 3
+    """
+    _simulate("df40", options, root=root)
+
+
 def _simulate(
-    scenario: Literal["folder", "rendered", "forge"], options: Mapping[str, Any], **faces: Path
+    scenario: Literal["folder", "rendered", "forge", "benchmark", "df40"],
+    options: Mapping[str, Any],
+    **faces: Any,
 ) -> None:
     from owcl.engine.baselines import BASELINES, PEERS
     from owcl.engine.simulate import COLUMNS, Asked

@@ -33,11 +33,12 @@ from owcl.types import Attributions
 from scenarios import composition
 from scenarios import folder as folder_scenario
 from scenarios.composition import read_preset
+from scenarios.layouts import benchmark, df40
 from scenarios.schedule import Schedule
 from scenarios.truth import AnswerKey
 from storage import attributions, classes, clusters, counts, experiences, faces, metrics, models
 
-Scenario = Literal["folder", "rendered", "forge"]
+Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
 COLUMNS = (
     "id_acc_all",
     "id_acc_novel",
@@ -56,6 +57,7 @@ COLUMNS = (
 )
 """What is said of each method, in the order of the table."""
 FACES_PER_METHOD = 300
+DF40_IMAGE_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,15 @@ class Asked:
 
     scenario: Scenario
     root: Path | None = None
-    """The tree of `folder`."""
+    """The tree of `folder`, `benchmark` and `df40`."""
     photographs: Path | None = None
     """The faces of `forge`."""
     learner: str = "cpl"
     """What learns discoveries."""
     preset: str | None = None
     """How methods arrive; by the scenario's own plan where there is none."""
+    benchmark: str | None = None
+    """Of the scenario `benchmark`, whose families arrive one after another."""
     rows: tuple[str, ...] = ()
     """Baselines and peers to run beside owcl, by name."""
 
@@ -108,6 +112,8 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         NotFound: if there is no such learner or preset.
     """
     learner_named(asked.learner)
+    if asked.benchmark is not None:
+        benchmark.read_protocol(asked.benchmark)
     if asked.preset is not None:
         read_preset(asked.preset)
     methods: dict[str, dict[str, list[float | None]]] = {}
@@ -158,6 +164,13 @@ def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:
 
 
 def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule, AnswerKey]:
+    if asked.scenario == "benchmark":
+        assert asked.benchmark is not None
+        protocol = benchmark.read_protocol(asked.benchmark)
+        return benchmark.continual(protocol, benchmark.read_faces(protocol, tree, "grouped"), seed)
+    if asked.scenario == "df40":
+        preset = "steady" if asked.preset is None else asked.preset
+        return composition.composed(df40.read(tree), preset, copies, DF40_IMAGE_SIZE, seed)
     if asked.preset is None:
         return folder_scenario.load(tree, seed)
     return composition.load(tree, asked.preset, copies, seed)

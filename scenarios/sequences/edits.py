@@ -20,10 +20,10 @@ from scenarios.mechanisms.base import Image, Layout, Subject, ellipse, matched, 
 from scenarios.mechanisms.synthesis import transposed_convolution
 
 COMPONENTS = ("nose", "eye", "eyebrow", "lip", "hair")
-LARGEST_EXTRA_SAVES = 3
+LARGEST_EXTRA_SAVES = 2
 """Any picture, genuine or not, was saved up to so many times before."""
 
-_KEPT = 0.9
+_KEPT = 0.8
 """Of the centre pixel, along each axis, at each save."""
 _EDITED = 0.5
 """Opacity from which on a pixel counts as edited."""

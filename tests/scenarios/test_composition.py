@@ -133,7 +133,9 @@ def test_a_tree_with_too_few_faces_for_a_preset_says_so(tree: Path, tmp_path: Pa
     for path in tree.rglob("*.png"):
         if int(path.stem) >= 20:
             path.unlink()
-    with pytest.raises(BadInput, match="too few faces for the preset 'quiet': none is left for experience"):
+    with pytest.raises(
+        BadInput, match="preset 'quiet': there are too few faces in the tree: none is left for experience"
+    ):
         load(tree, "quiet", tmp_path / "copies")
 
 
