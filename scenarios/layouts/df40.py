@@ -60,8 +60,8 @@ def read(root: Path) -> Tree:
     if len(present) < 2:
         raise BadInput(
             f"{root}: {len(present)} methods with images. "
-            f"{' and '.join(f'{part}/<method>/' for part in PARTS)} are expected, two methods at least. Unpack "
-            "the archives here."
+            f"{' and '.join(f'{part}/<method>/' for part in PARTS)} are expected, two methods at least. "
+            "Unpack the archives here."
         )
     return Tree(present, {method: FAMILY_OF.get(method, REAL) for method in present})
 
