@@ -55,7 +55,7 @@ class Recipe:
     evenness: float = 1.0
     components: float = 1.0
     rank: float = 0.5
-    pair: float = 1.0
+    pair: float = 3.0
 
 
 LITERAL = Recipe(cuts="all", order="slides")

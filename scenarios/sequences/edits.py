@@ -1,8 +1,8 @@
 """One local edit: a component made again by a generator, and the whole picture saved.
 
-An editor of faces decodes a new component and saves the picture, which costs the finest detail a little each
-time. So what was edited first has been saved most often, and where two edits overlap the later one covers the
-earlier: the order is in the pixels, as it is in those of an editor that re-synthesises the whole face.
+An editor of faces decodes a component and its surroundings anew and saves the picture, which costs the
+finest detail a little each time. So what was edited first has been saved most often, and where two edits meet
+the later one covers the earlier: the order is in the pixels, as it is in those of a re-synthesised face.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ LARGEST_EXTRA_SAVES = 2
 
 _KEPT = 0.8
 """Of the centre pixel, along each axis, at each save."""
+_HALO = 0.6
+"""Share of the surroundings that the decoder makes again, as they were, when it makes a component anew."""
 _EDITED = 0.5
 """Opacity from which on a pixel counts as edited."""
 
@@ -51,6 +53,9 @@ def edited(
         part = replace(subject, image=_aligned_donor(subject, COMPONENTS[component - 1]))
         made = transposed_convolution(part, rng)
         fitted = matched(made, image, opacity)
+        around = _HALO * _grown(opacity)
+        passed = transposed_convolution(replace(subject, image=image), rng)
+        image = image * (1 - around) + passed * around
         image = _saved(image * (1 - opacity) + fitted * opacity, rng)
         mask |= (opacity[..., 0] > _EDITED).astype(np.uint8) << (component - 1)
     return image, mask
@@ -69,6 +74,16 @@ def component_mask(component: str, layout: Layout, side: int, rng: np.random.Gen
     parts = [ellipse(side, place, (radii[0] * scale, radii[1] * scale), 0.35) for place in places]
     whole: Image = np.max(parts, axis=0)
     return whole
+
+
+def _grown(opacity: Image) -> Image:
+    """Spread an `(S, S, 1)` opacity softly over a tenth of the side."""
+    side = len(opacity)
+    reach = 2 * round(side / 12) + 1
+    grown: Image = cv2.GaussianBlur(cv2.dilate(opacity, np.ones((reach, reach))), (0, 0), side / 40)[
+        ..., None
+    ]
+    return grown
 
 
 def _places(component: str, layout: Layout) -> tuple[tuple[tuple[float, float], ...], tuple[float, float]]:
