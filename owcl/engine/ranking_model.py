@@ -18,14 +18,14 @@ from owcl.learners.local_contrast import (
     cuts_between_regions,
     forgery_probability,
     largest_contrast,
-    odd_patches,
     pairwise_similarity,
     sorted_pairs,
+    unlike_anchors,
 )
 from owcl.learners.ranking import Recipe
 from owcl.models.backbones import build_backbone
 from owcl.models.checkpoint import read_tensors, write_tensors
-from owcl.models.localiser import Localiser
+from owcl.models.localiser import Localisation, Localiser
 
 BATCH = 64
 
@@ -111,9 +111,10 @@ class RankingModel:
         cuts = cuts_between_regions(similarity.shape[1], place)
         contrast = largest_contrast(sorted_pairs(similarity), cuts)
         grid = found.maps.shape[-2:]
-        oddness = odd_patches(similarity).reshape(-1, 1, *grid)
+        border = _lower_border(*grid).to(place)
+        unlike = unlike_anchors(similarity, border).reshape(-1, *grid)
         heat = functional.interpolate(
-            _heat(found.maps, oddness), images.shape[-2:], mode="bilinear", align_corners=False
+            _heat(found, unlike)[:, None], images.shape[-2:], mode="bilinear", align_corners=False
         )
         return (
             contrast.gap.double().cpu().numpy(),
@@ -123,6 +124,16 @@ class RankingModel:
         )
 
 
-def _heat(maps: torch.Tensor, oddness: torch.Tensor) -> torch.Tensor:
-    """Return `(B, 1, h, w)` heat in [0, 1]: of the hottest component, or of a patch unlike the others."""
-    return torch.maximum(maps.sigmoid().amax(dim=1, keepdim=True), oddness)
+def _heat(found: Localisation, unlike: torch.Tensor) -> torch.Tensor:
+    """Return `(B, h, w)` heat in [0, 1]: how unlike the background, and how much a sign of an edited component."""
+    signs = functional.relu(found.maps)
+    scaled = signs / signs.amax(dim=(2, 3), keepdim=True).clamp_min(1e-6)
+    edited = (found.logits >= 0)[:, :, None, None]
+    return (unlike + (scaled * edited).amax(dim=1)) / 2
+
+
+def _lower_border(height: int, width: int) -> torch.Tensor:
+    """Return the patches of the lowest row, and of the lower half of both sides, where nothing is edited."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    at_side = (columns == 0) | (columns == width - 1)
+    return torch.nonzero(((rows == height - 1) | (at_side & (rows >= height // 2))).flatten())[:, 0]

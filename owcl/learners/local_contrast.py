@@ -117,6 +117,18 @@ def odd_patches(similarity: Tensor) -> Tensor:
     return 1 - (similarity.sum(dim=2) - similarity.diagonal(dim1=1, dim2=2)) / (count - 1)
 
 
+def unlike_anchors(similarity: Tensor, anchors: Tensor) -> Tensor:
+    """Return `(B, N)` how unlike some patches each one is, in [0, 1].
+
+    Where more than half of a face was edited, `odd_patches` points at what was left alone; this does not.
+
+    Args:
+        similarity: `(B, N, N)`.
+        anchors: `(A,)` patches that are taken to be genuine.
+    """
+    return 1 - similarity[:, :, anchors].mean(dim=2)
+
+
 def cut_votes(similarity: Tensor, cut: Tensor) -> Tensor:
     """Return `(B, N)` the share of each patch's pairs that stand before the cut.
 

@@ -30,6 +30,7 @@ from owcl.learners.local_contrast import (
     pairwise_similarity,
     sorted_pairs,
     unevenness,
+    unlike_anchors,
 )
 
 FORGED, GENUINE = torch.tensor([True]), torch.tensor([False])
@@ -196,6 +197,14 @@ def test_e10_forged_patches_are_unlike_the_others() -> None:
     similarity = pairwise_similarity(tokens)
     near(odd_patches(similarity)[0], *[0.857143] * 2, *[0.285714] * 6)
     near(cut_votes(similarity, largest_contrast(sorted_pairs(similarity)).cut)[0], *[6 / 7] * 2, *[2 / 7] * 6)
+
+
+def test_with_anchors_the_forged_stand_out_even_where_they_are_many() -> None:
+    tokens = torch.zeros(1, 8, 2)
+    tokens[0, :6, 0], tokens[0, 6:, 1] = 1, 1
+    similarity = pairwise_similarity(tokens)
+    near(odd_patches(similarity)[0], *[2 / 7] * 6, *[6 / 7] * 2)
+    near(unlike_anchors(similarity, torch.tensor([7]))[0], *[1] * 6, *[0] * 2)
 
 
 def random_pairs(count: int = 28) -> Tensor:
