@@ -63,6 +63,10 @@ class MemoryConfiguration(_Part):
 class NoveltyConfiguration(_Part):
     """When a face is unknown, and when unknown faces are a class."""
 
+    score: str = Field(
+        "neighbours",
+        description="neighbours, softmax, energy, mahalanobis, relative_mahalanobis, vim or ensemble",
+    )
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5, description="known faces that may be called unknown")
     false_discovery_rate: float = Field(
         0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"

@@ -187,6 +187,40 @@ def reject(class_: str, who: str, root: Path, as_json: bool) -> None:
 
 
 @classes.command()
+@click.argument("class_", metavar="CLASS")
+@click.option(
+    "-o",
+    "--output",
+    "picture",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to draw it; else class-ID.png here.",
+)
+@workspace_option
+@json_option
+def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
+    """Draw a class's surest, least sure and some random faces, with their scores.
+
+    Under each face stand its id, for owcl classes split, the probability of the class and the p-value.
+
+    Examples:
+      owcl classes sheet new-12
+      owcl classes sheet "StyleGAN 2" --output sheet.png
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        from owcl.engine.sheet import draw_sheet
+
+        drawn = picture or Path(f"class-{registry.show(workspace.store, class_).line.id}.png")
+        count = draw_sheet(workspace, class_, drawn)
+    if as_json:
+        output.json_object({"picture": str(drawn), "faces": count})
+        return
+    output.line(f"{drawn}: {count} faces")
+
+
+@classes.command()
 @workspace_option
 @json_option
 def proposals(root: Path, as_json: bool) -> None:

@@ -42,7 +42,14 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
             "unknown": result.unknown,
             "here already": result.already,
             "in quarantine": result.quarantined,
+            "taken whole, no face found": result.without_face,
             "faces a second": round(result.new / max(result.seconds, 1e-9)),
         }
     )
+    if result.alarm is not None:
+        since = f", since {result.alarm.since}" if result.alarm.since else ""
+        output.note(
+            f"A new generator may have arrived: {result.alarm.unknown} of {result.alarm.faces} faces are "
+            f"unknown, more than false alarms would make{since}."
+        )
     output.note("Next: owcl discover")

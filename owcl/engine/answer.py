@@ -16,7 +16,7 @@ from owcl.models import checkpoint
 from owcl.models.embed import embed
 from owcl.models.network import Network
 from owcl.novelty.calibration import conformal_p_values
-from owcl.novelty.scores.neighbours import NearestNeighbourScore
+from owcl.novelty.scores.registry import score_named
 from owcl.types import UNKNOWN, Attributions, Embeddings, ModelVersion
 
 
@@ -38,6 +38,8 @@ class Doubt:
     """Share of known faces that may be called unknown."""
     takeover_rate: float
     """Share of faces of labelled classes that discovered classes may take over, all together."""
+    score: str
+    """By which open-set score a face is judged."""
 
 
 class Answer:
@@ -50,7 +52,8 @@ class Answer:
         head: ridge regression on the embeddings.
         handicaps: what is taken off the score of a discovered class, by class id.
         exemplars: `(N, D)` embeddings of remembered faces, whose neighbourhood is known ground.
-        doubts: `(M,)` novelty scores of calibration faces.
+        exemplar_ids: `(N,)` their class ids.
+        score: name of the open-set score.
         false_alarm_rate: a face with a p-value up to it is unknown.
     """
 
@@ -62,7 +65,8 @@ class Answer:
         head: AnalyticHead,
         handicaps: dict[int, float],
         exemplars: NDArray[np.float32],
-        doubts: NDArray[np.float64],
+        exemplar_ids: NDArray[np.int64],
+        score: str,
         false_alarm_rate: float,
     ) -> None:
         self.network = network
@@ -71,9 +75,12 @@ class Answer:
         self.head = head
         self.handicaps = handicaps
         self.exemplars = exemplars
-        self.doubts = doubts
+        self.exemplar_ids = exemplar_ids
+        self.score = score
         self.false_alarm_rate = false_alarm_rate
-        self._score = NearestNeighbourScore().fit(exemplars, np.zeros(len(exemplars), np.int64))
+        self.doubts = np.zeros(1)
+        """`(M,)` open-set scores of calibration faces."""
+        self._score = score_named(score).fit(exemplars, exemplar_ids)
 
     @classmethod
     def fit(
@@ -106,7 +113,8 @@ class Answer:
         ours = np.isin(calibration.class_ids, list(labelled))
         handicaps = _handicaps(head, held_out[ours], labelled, doubt.takeover_rate)
         head.calibrate(held_out, calibration.class_ids)
-        answer = cls(network, outputs, UNKNOWN, head, handicaps, vectors, np.zeros(1), doubt.false_alarm_rate)
+        known = vectors, memory.class_ids
+        answer = cls(network, outputs, UNKNOWN, head, handicaps, *known, doubt.score, doubt.false_alarm_rate)
         answer.doubts = answer._score.score(held_out)
         return answer
 
@@ -165,10 +173,15 @@ class Answer:
     def save(self, path: Path, description: dict[str, Any]) -> None:
         """Write a checkpoint; `description` holds what builds the network."""
         arrays = {f"head.{name}": array for name, array in self.head.state().items()}
-        arrays |= {"exemplars": self.exemplars, "doubts": self.doubts}
+        arrays |= {
+            "exemplars": self.exemplars,
+            "exemplar_ids": self.exemplar_ids,
+            "doubts": self.doubts,
+        }
         facts = {
             "outputs": list(self.outputs),
             "handicaps": {str(class_id): value for class_id, value in self.handicaps.items()},
+            "score": self.score,
             "false_alarm_rate": self.false_alarm_rate,
         }
         checkpoint.save(path, self.network, {**description, **facts}, arrays)
@@ -185,16 +198,19 @@ class Answer:
             {name.removeprefix("head."): array for name, array in arrays.items() if name.startswith("head.")}
         )
         handicaps = {int(class_id): float(value) for class_id, value in facts["handicaps"].items()}
-        return cls(
+        answer = cls(
             network,
             tuple(facts["outputs"]),
             version.id,
             head,
             handicaps,
             arrays["exemplars"],
-            arrays["doubts"],
+            arrays["exemplar_ids"],
+            facts["score"],
             facts["false_alarm_rate"],
         )
+        answer.doubts = arrays["doubts"]
+        return answer
 
 
 def _handicaps(

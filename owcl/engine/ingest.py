@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,11 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
+from owcl.novelty.drift import ArrivalDetector, arrival_count
 from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
 from storage import attributions, embeddings, experiences, faces, quarantine
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,20 @@ class IngestResult:
     quarantined: int
     known: int
     unknown: int
+    without_face: int
+    """Images taken whole, because a face was looked for in vain."""
+    alarm: Alarm | None
     seconds: float
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """More faces of the experience are unknown than false alarms would make."""
+
+    unknown: int
+    faces: int
+    since: str | None
+    """The file with which the stream changed, where that can be said."""
 
 
 @journalled("ingest")
@@ -57,7 +74,7 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     results = load_many(
         expand(inputs), settings.image_size, workspace.limits(), settings.workers, detector, cache
     )
-    new = already = quarantined = unknown = done = 0
+    new = already = quarantined = unknown = without_face = done = 0
     for batch in _batches(results, BATCH):
         bad = [result for result in batch if isinstance(result, Quarantined)]
         good = [result for result in batch if isinstance(result, LoadedFace)]
@@ -66,14 +83,37 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
         new += len(fresh)
         already += len(good) - len(fresh)
         quarantined += len(bad)
+        without_face += sum(face.face_found is False for face in fresh)
         done += len(batch)
         report("ingesting faces", done, None)
     with workspace.store.transaction() as transaction:
         if faces.count(transaction, experience):
             experiences.set_state(transaction, experience, "ingested")
+    alarm = _alarm(workspace, experience)
+    if alarm is not None:
+        logger.warning(
+            "experience %d: %d of %d faces are unknown; a new generator may have arrived",
+            experience,
+            alarm.unknown,
+            alarm.faces,
+        )
+    seconds = time.monotonic() - began
     return IngestResult(
-        experience, new, already, quarantined, new - unknown, unknown, time.monotonic() - began
+        experience, new, already, quarantined, new - unknown, unknown, without_face, alarm, seconds
     )
+
+
+def _alarm(workspace: Workspace, experience: int) -> Alarm | None:
+    """Compare the faces of the open experience, in the order in which they came, with known ones."""
+    with workspace.store.reading() as transaction:
+        seen = attributions.first_sight(transaction, experience)
+        unknown = int((seen.class_ids == UNKNOWN).sum())
+        rate = workspace.configuration.novelty.false_alarm_rate
+        if not len(seen.face_ids) or unknown < arrival_count(len(seen.face_ids), rate):
+            return None
+        changes = ArrivalDetector().update(seen.p_values)
+        since = faces.by_ids(transaction, seen.face_ids[changes[:1]])
+    return Alarm(unknown, len(seen.face_ids), since[0].source if since else None)
 
 
 def _open_experience(workspace: Workspace) -> int:

@@ -125,7 +125,7 @@ class RankingModel:
 
 
 def _heat(found: Localisation, unlike: torch.Tensor) -> torch.Tensor:
-    """Return `(B, h, w)` heat in [0, 1]: how unlike the background, and how much a sign of an edited component."""
+    """Return `(B, h, w)` heat in [0, 1]: unlike the background, and a sign of an edited component."""
     signs = functional.relu(found.maps)
     scaled = signs / signs.amax(dim=(2, 3), keepdim=True).clamp_min(1e-6)
     edited = (found.logits >= 0)[:, :, None, None]

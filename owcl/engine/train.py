@@ -102,9 +102,9 @@ def train_on(
 
 
 def doubt(workspace: Workspace) -> Doubt:
-    """Return the rates that answers keep, as configured."""
+    """Return the rates that answers keep and the score that they go by, as configured."""
     settings = workspace.configuration.novelty
-    return Doubt(settings.false_alarm_rate, settings.takeover_rate)
+    return Doubt(settings.false_alarm_rate, settings.takeover_rate, settings.score)
 
 
 def step_progress(report: Report, what: str) -> Progress:

@@ -70,7 +70,8 @@ def test_a_face_is_judged_and_its_heat_map_drawn(
     assert run([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["face"]
     assert 0 <= found["probability"] <= 1
-    assert Image.open(picture).size == (1024, 512)
+    with Image.open(picture) as drawn:
+        assert drawn.size == (1024, 512)
     assert run(words) == 0
     assert "probability of being forged" in capsys.readouterr().out
 

@@ -29,7 +29,7 @@ def test_a_table_with_the_published_row_is_printed_and_written(
     name: str, make: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make(tmp_path / "data")  # type: ignore[operator]
-    small = ["--backbone", "resnet10t", "--image-size", "32", "--epochs", "1"]
+    small = ["--backbone", "resnet10t", "--image-size", "96", "--epochs", "1"]
     words = ["reproduce", name, "--root", str(root), "--output", str(tmp_path / "out"), *small]
     assert run(words) == 0
     shown = capsys.readouterr()

@@ -36,6 +36,17 @@ def lived(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> 
     return root
 
 
+def test_an_arrival_raises_an_alarm_at_ingest_and_known_faces_none(
+    small_world: SmallWorld, tmp_path: Path
+) -> None:
+    for name, inputs in (("arriving", small_world.arriving), ("quiet", small_world.quiet)):
+        with Workspace.open(small_world.copy(tmp_path / name)) as workspace:
+            result = ingest(workspace, [str(inputs)])
+        assert (result.alarm is not None) == (name == "arriving")
+        if result.alarm is not None:
+            assert result.alarm.unknown == result.unknown > 0.1 * result.alarm.faces
+
+
 def test_known_methods_are_recognised(small_world: SmallWorld) -> None:
     with Workspace.open(small_world.workspace) as workspace:
         figures = evaluate(workspace, small_world.test)

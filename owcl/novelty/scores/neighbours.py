@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.errors import BadInput
+from owcl.novelty.scores.linear import refuse_nan
 
 
 class NearestNeighbourScore:
@@ -32,7 +33,7 @@ class NearestNeighbourScore:
         """
         import faiss
 
-        _refuse_nan(embeddings)
+        refuse_nan(embeddings)
         if len(embeddings) < self.k:
             raise BadInput(
                 f"nearest-neighbour score: {len(embeddings)} known faces for k = {self.k}. At least k are "
@@ -44,15 +45,7 @@ class NearestNeighbourScore:
 
     def score(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return `(N,)` Euclidean distances of `(N, D)` embeddings; in [0, 2] for unit length."""
-        _refuse_nan(embeddings)
+        refuse_nan(embeddings)
         squared, _ = self._index.search(np.ascontiguousarray(embeddings), self.k)
         distances: NDArray[np.float64] = np.sqrt(np.maximum(squared[:, -1], 0).astype(np.float64))
         return distances
-
-
-def _refuse_nan(embeddings: NDArray[np.float32]) -> None:
-    if not np.isfinite(embeddings).all():
-        raise BadInput(
-            f"nearest-neighbour score: {(~np.isfinite(embeddings)).sum()} entries of the embeddings are not "
-            "finite. Finite ones are expected. Embed the faces again."
-        )

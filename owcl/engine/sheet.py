@@ -1,0 +1,108 @@
+"""`owcl classes sheet`: a class at a glance, as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from owcl.engine.standing import standing
+from owcl.engine.workspace import Workspace
+from owcl.errors import NotFound
+from storage import attributions, classes, memberships
+
+ACROSS = 10
+"""Faces of each strip."""
+SIDE = 96
+CAPTION = 30
+HEADING = 26
+INK, PAPER = (20, 20, 24), (250, 250, 250)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Faces that are shown for one reason."""
+
+    reason: str
+    rows: NDArray[np.int64]
+    """Positions among the faces of the class."""
+
+
+def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path) -> int:
+    """Draw a class's surest, least sure and some random faces with their scores, as PNG.
+
+    Under each face stand its id, the probability of the class and the p-value.
+
+    Args:
+        workspace: the class's.
+        id_or_name: of the class.
+        picture: where to draw.
+
+    Returns:
+        How many faces the class has.
+
+    Raises:
+        NotFound: if there is no such class, or none of its faces is where it was taken from.
+    """
+    with workspace.store.reading() as transaction:
+        entry = classes.find(transaction, id_or_name)
+        present = standing(transaction)
+        members = memberships.members(transaction, entry.id)
+        mine = np.union1d(members, present.face_ids[present.class_ids == entry.id])
+        said = attributions.of_faces(transaction, mine)
+    strips = _strips(said.probabilities, workspace.rng("sheet", entry.id))
+    drawn = _sheet(workspace, entry.name, strips, said.face_ids, said.probabilities, said.p_values)
+    if drawn is None:
+        raise NotFound(
+            f"class {entry.id} ({entry.name}): none of its faces that were attributed is where it was taken "
+            "from. Put the files back, or choose another class."
+        )
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    drawn.save(picture, "PNG")
+    return len(mine)
+
+
+def _strips(probabilities: NDArray[np.float64], rng: np.random.Generator) -> list[Strip]:
+    order = np.argsort(-probabilities, kind="stable")
+    sure, unsure = order[:ACROSS], order[ACROSS:][-ACROSS:][::-1]
+    rest = rng.permutation(order[ACROSS:-ACROSS])[:ACROSS]
+    strips = [Strip("surest", sure), Strip("least sure", unsure), Strip("random", rest)]
+    return [strip for strip in strips if len(strip.rows)]
+
+
+def _sheet(
+    workspace: Workspace,
+    name: str,
+    strips: Sequence[Strip],
+    face_ids: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    p_values: NDArray[np.float64],
+) -> Image.Image | None:
+    wanted = np.concatenate([strip.rows for strip in strips]) if strips else np.empty(0, np.int64)
+    found, images = workspace.pixels(face_ids[wanted])
+    if not len(found):
+        return None
+    pixels = dict(zip(found.tolist(), images, strict=True))
+    height = HEADING + len(strips) * (HEADING + SIDE + CAPTION)
+    sheet = Image.new("RGB", (ACROSS * SIDE, height), PAPER)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    pen.text((6, 6), f"{name}: {len(face_ids)} faces", INK, font)
+    for number, strip in enumerate(strips):
+        top = HEADING + number * (HEADING + SIDE + CAPTION)
+        pen.text((6, top + 6), strip.reason, INK, font)
+        for column, row in enumerate(strip.rows.tolist()):
+            face_id = int(face_ids[row])
+            place = column * SIDE, top + HEADING
+            if face_id in pixels:
+                sheet.paste(_thumbnail(pixels[face_id]), place)
+            caption = f"{face_id}\n{probabilities[row]:.2f}  p {p_values[row]:.2g}"
+            pen.text((place[0] + 3, place[1] + SIDE + 2), caption, INK, ImageFont.load_default(10))
+    return sheet
+
+
+def _thumbnail(image: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(image.transpose(1, 2, 0)).resize((SIDE - 2, SIDE - 2), Image.Resampling.NEAREST)

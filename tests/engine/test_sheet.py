@@ -1,0 +1,45 @@
+"""A class as one picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from owcl.cli.main import run
+from owcl.engine.ingest import ingest
+from owcl.engine.sheet import ACROSS, CAPTION, HEADING, PAPER, SIDE, _strips
+from owcl.engine.workspace import Workspace
+from tests.conftest import SmallWorld
+
+
+def test_the_strips_share_no_face_and_show_the_extremes(rng: np.random.Generator) -> None:
+    probabilities = rng.permutation(np.linspace(0, 1, 50))
+    surest, unsure, random = (strip.rows for strip in _strips(probabilities, rng))
+    assert probabilities[surest].min() > probabilities[random].max()
+    assert probabilities[unsure].max() < probabilities[random].min()
+    assert len({*surest.tolist(), *unsure.tolist(), *random.tolist()}) == 3 * ACROSS
+
+
+def test_a_small_class_has_fewer_strips(rng: np.random.Generator) -> None:
+    assert [strip.reason for strip in _strips(np.array([0.2, 0.9]), rng)] == ["surest"]
+    assert [len(strip.rows) for strip in _strips(np.linspace(0, 1, 13), rng)] == [10, 3]
+
+
+def test_a_sheet_is_drawn_of_the_faces_of_a_class(
+    small_world: SmallWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, picture = small_world.copy(tmp_path / "world"), tmp_path / "sheets" / "real.png"
+    with Workspace.open(root) as workspace:
+        ingest(workspace, [str(small_world.quiet)])
+    words = ["classes", "sheet", "real", "--output", str(picture), "--workspace", str(root), "--json"]
+    assert run(words) == 0
+    count = json.loads(capsys.readouterr().out)["faces"]
+    drawn = np.asarray(Image.open(picture))
+    strips = -(-min(count, 3 * ACROSS) // ACROSS)
+    assert drawn.shape[1] == ACROSS * SIDE
+    assert drawn.shape[0] <= HEADING + strips * (HEADING + SIDE + CAPTION)
+    assert (drawn[2 * HEADING : 2 * HEADING + 20, :20] != PAPER).any()
