@@ -110,6 +110,7 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
     Raises:
         BadInput: if the scenario's folder cannot be used.
         NotFound: if there is no such learner or preset.
+        Conflict: if the workspace has lived through another scenario, seed or learner.
     """
     learner_named(asked.learner)
     if asked.benchmark is not None:
@@ -302,7 +303,15 @@ def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
 
 
 def _truth_of(transaction: Connection, world: _World, face_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    return world.key.numbers([Path(face.source) for face in faces.by_ids(transaction, face_ids)])
+    sources = [Path(face.source) for face in faces.by_ids(transaction, face_ids)]
+    strange = next((source for source in sources if source not in world.key.method_of), None)
+    if strange is not None:
+        raise Conflict(
+            f"{strange}: the workspace holds this face, and the scenario does not. A workspace of this very "
+            "scenario is expected. Choose another folder with --workspace, or put the scenario's faces back "
+            "where they were."
+        )
+    return world.key.numbers(sources)
 
 
 def _row(workspace: Workspace, world: _World, experience: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def test_every_method_has_every_column_once_a_seed(result: dict[str, Any]) -> No
     for columns in result["methods"].values():
         assert set(columns) == set(COLUMNS)
         assert all(len(values) == 1 for values in columns.values())
+
+
+def test_a_workspace_of_other_faces_is_refused(result: dict[str, Any], tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(result["tree"], tmp_path / "moved"))
+    with pytest.raises(Conflict, match="the workspace holds this face, and the scenario does not"):
+        simulate(Asked("folder", moved), result["home"])
 
 
 def test_the_new_method_is_counted_and_nothing_in_the_quiet_experience(result: dict[str, Any]) -> None:
