@@ -167,6 +167,30 @@ def split(
 
 @classes.command()
 @click.argument("class_", metavar="CLASS")
+@click.argument("faces", nargs=-1, required=True, metavar="FACES...")
+@who_option
+@workspace_option
+@json_option
+def label(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bool) -> None:
+    """Say that faces are of a class.
+
+    FACES are face ids as owcl queue shows them, or - for one a line on standard input. Your word counts for
+    more than the model's; the next owcl update learns it.
+
+    Examples:
+      owcl classes label 12 501 502 507
+      owcl classes label real - < faces.txt
+    """
+    from owcl.engine import registry
+
+    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    with opened(root) as workspace:
+        entry = registry.label(workspace.store, class_, face_ids, who)
+    _show_class(entry, f"{len(set(face_ids))} faces are of class {entry.id} ({entry.name})", as_json)
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
 @who_option
 @workspace_option
 @json_option

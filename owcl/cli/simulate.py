@@ -55,6 +55,11 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             help="How methods arrive: steady, cgcd, quiet, return, burst, trickle, reposted or lookalike; "
             "else by the scenario's own plan.",
         ),
+        click.option(
+            "--operator",
+            metavar="KIND",
+            help="Who answers owcl queue after each discovery: oracle, noisy:0.1, lazy:20 or random:20.",
+        ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
     )
@@ -144,11 +149,14 @@ def _simulate(
     from owcl.evaluation.table import summary
 
     preset = options["preset"]
-    workspace = options["workspace"] or Path("-".join(filter(None, ("simulation", scenario, preset))))
+    parts = ("simulation", scenario, preset, (options["operator"] or "").replace(":", "-"))
+    workspace = options["workspace"] or Path("-".join(filter(None, parts)))
     workspace.mkdir(parents=True, exist_ok=True)
     current().log_to(workspace)
     rows = (*BASELINES, *PEERS) if options["peers"] else tuple(BASELINES) if options["baselines"] else ()
-    asked = Asked(scenario, learner=options["learner"], preset=preset, rows=rows, **faces)
+    asked = Asked(
+        scenario, learner=options["learner"], preset=preset, operator=options["operator"], rows=rows, **faces
+    )
     with output.progress() as report:
         found = run(asked, workspace, options["seeds"], report)
     reports = [_written(Path(place)) for place in found["workspaces"]]

@@ -1,4 +1,4 @@
-"""What operators say about classes: name, merge, split, reject, undo.
+"""What operators say about classes: name, merge, split, reject, label, undo.
 
 Each is one transaction and one decision. A decision keeps the state before and after of every class that it
 changes, by class id; which faces it moved is kept by the memberships. An undo puts both back, as a new
@@ -22,7 +22,7 @@ from storage import classes, decisions, faces, memberships
 from storage.names import checked_name
 from storage.store import Store
 
-VERBS = ("name", "merge", "split", "reject")
+VERBS = ("name", "merge", "split", "reject", "label")
 """The verbs that `undo` takes back."""
 EXAMPLES = 5
 """Faces shown of a class."""
@@ -120,6 +120,28 @@ def split(
         classes.set_evidence(transaction, new, {"split_from": entry.id, "size": len(set(face_ids))}, edit)
         memberships.assign(transaction, face_ids, new, memberships.Grounds("operator", decision=decision))
         return classes.get(transaction, new)
+
+
+def label(store: Store, id_or_name: str, face_ids: Collection[int], who: str) -> MethodClass:
+    """Say that faces are of a class, whatever was thought of them before, and return it.
+
+    Raises:
+        BadInput: if no face is given.
+        NotFound: if there is no such class or face.
+        Conflict: if the class is not live.
+    """
+    with store.transaction() as transaction:
+        entry = _live(transaction, id_or_name)
+        if not face_ids:
+            raise BadInput(f"class {entry.id}: no face is given. Name at least one by its id.")
+        faces.by_ids(transaction, np.array(sorted(set(face_ids)), np.int64))
+        state = {entry.id: classes.snapshot(transaction, entry.id)}
+        decision = _record(transaction, who, "label", entry.id, state, state)
+        classes.restore(transaction, entry.id, state[entry.id], classes.Edit(decision=decision))
+        memberships.assign(
+            transaction, face_ids, entry.id, memberships.Grounds("operator", decision=decision)
+        )
+        return classes.get(transaction, entry.id)
 
 
 def reject(store: Store, id_or_name: str, who: str) -> MethodClass:

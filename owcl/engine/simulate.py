@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from owcl.config import FILE_NAME, Configuration, FacesConfiguration, TrainingConfiguration
-from owcl.engine import evaluate
+from owcl.engine import evaluate, operator
 from owcl.engine.baselines import BASELINES, PEERS, Session, Setting
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
+from owcl.engine.operator import Operator
 from owcl.engine.train import train_on
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
@@ -34,7 +35,7 @@ from scenarios import composition
 from scenarios import folder as folder_scenario
 from scenarios.composition import read_preset
 from scenarios.layouts import benchmark, df40
-from scenarios.schedule import Schedule
+from scenarios.schedule import Schedule, ScheduledExperience
 from scenarios.truth import AnswerKey
 from storage import attributions, classes, clusters, counts, experiences, faces, metrics, models
 
@@ -88,6 +89,8 @@ class Asked:
     """What learns discoveries."""
     preset: str | None = None
     """How methods arrive; by the scenario's own plan where there is none."""
+    operator: str | None = None
+    """Who answers the queue after each discovery: `oracle`, `noisy:0.1`, `lazy:20` or `random:20`."""
     benchmark: str | None = None
     """Of the scenario `benchmark`, whose families arrive one after another."""
     rows: tuple[str, ...] = ()
@@ -113,6 +116,7 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         Conflict: if the workspace has lived through another scenario, seed or learner.
     """
     learner_named(asked.learner)
+    human = None if asked.operator is None else operator.parsed(asked.operator)
     if asked.benchmark is not None:
         benchmark.read_protocol(asked.benchmark)
     if asked.preset is not None:
@@ -125,7 +129,7 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
         with _opened(home, schedule, seed, asked.learner) as opened:
             world = _world(opened, schedule, key, report)
-            rows = _live(opened, world, report)
+            rows = _live(opened, world, human, report)
             per_experience += [{"seed": seed, **row} for row in rows]
             _note(methods, "owcl", _final(opened, world, rows))
             for name in asked.rows:
@@ -201,7 +205,9 @@ def _world(workspace: Workspace, schedule: Schedule, key: AnswerKey, report: Rep
     return _World(schedule, key, images, key.numbers(schedule.test)[kept])
 
 
-def _live(workspace: Workspace, world: _World, report: Report) -> list[dict[str, Any]]:
+def _live(
+    workspace: Workspace, world: _World, human: Operator | None, report: Report
+) -> list[dict[str, Any]]:
     """Live through the stream and return the figures of each experience, taken again from the store."""
     for scheduled in world.schedule.experiences:
         began = time.monotonic()
@@ -210,7 +216,7 @@ def _live(workspace: Workspace, world: _World, report: Report) -> list[dict[str,
         if scheduled.index == 0:
             _start(workspace, world, report)
         else:
-            _step(workspace, scheduled.index, [str(path) for path in scheduled.paths], report)
+            _step(workspace, world, scheduled, human, report)
         _measure(workspace, world, scheduled.index, time.monotonic() - began)
     return [_row(workspace, world, scheduled.index) for scheduled in world.schedule.experiences]
 
@@ -232,17 +238,39 @@ def _start(workspace: Workspace, world: _World, report: Report) -> None:
     train_on(workspace, labelled, world.schedule.known_families, report)
 
 
-def _step(workspace: Workspace, index: int, paths: Sequence[str], report: Report) -> None:
+def _step(
+    workspace: Workspace,
+    world: _World,
+    scheduled: ScheduledExperience,
+    human: Operator | None,
+    report: Report,
+) -> None:
     """Take one experience as far as it has not come yet."""
+    index = scheduled.index
     with workspace.store.reading() as transaction:
         latest = experiences.latest(transaction)
     assert latest is not None
     state = latest.state if latest.index == index else "open"
     if state in ("open", "ingested"):
-        ingest(workspace, paths, report)
+        ingest(workspace, [str(path) for path in scheduled.paths], report)
         discover(workspace, report)
     if state != "updated":
+        if human is not None:
+            _ask(workspace, world, human, index)
         update(workspace, report)
+
+
+def _ask(workspace: Workspace, world: _World, human: Operator, experience: int) -> None:
+    with workspace.store.reading() as transaction:
+        registry = _registry(transaction, world)
+    number = {method: index for index, method in enumerate(world.key.methods)}
+    operator.answer(
+        workspace,
+        human,
+        lambda source: number[world.key.method_of[Path(source)]],
+        registry,
+        workspace.rng("operator", experience),
+    )
 
 
 def _measure(workspace: Workspace, world: _World, experience: int, seconds: float) -> None:

@@ -110,6 +110,28 @@ def test_a_split_moves_the_faces_and_its_undo_moves_them_back(store: Store) -> N
     assert registry.show(store, "SimSwap").line.status == "named"
 
 
+def test_a_label_moves_faces_to_a_class_and_its_undo_moves_them_back(store: Store) -> None:
+    before = members(store)
+    assert registry.label(store, "3", [5, 8], "anna").id == 3
+    after = members(store)
+    assert set(after[3]) == {*before[3], 5, 8}
+    assert set(after[2]) == set(before[2]) - {5, 8}
+    registry.undo(store, "anna")
+    assert members(store) == before
+    registry.redo(store, "anna")
+    assert members(store) == after
+
+
+def test_a_label_needs_a_face_that_there_is_and_a_live_class(store: Store) -> None:
+    with pytest.raises(BadInput, match="no face is given"):
+        registry.label(store, "3", [], "anna")
+    with pytest.raises(NotFound, match="there is no face 999"):
+        registry.label(store, "3", [5, 999], "anna")
+    registry.reject(store, "3", "anna")
+    with pytest.raises(Conflict, match="it was rejected"):
+        registry.label(store, "3", [5], "anna")
+
+
 def test_undo_goes_back_through_all_decisions_and_redo_forth_again(store: Store) -> None:
     def everything() -> tuple[object, object]:
         return registered(store)[:3], {k: v for k, v in members(store).items() if k <= 3}

@@ -1,0 +1,41 @@
+"""`owcl queue`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from owcl.cli import output
+from owcl.cli.commands import TaughtCommand
+from owcl.cli.options import json_option, workspace_option
+from owcl.cli.session import opened
+
+
+@click.command(cls=TaughtCommand)
+@click.option("--budget", type=click.IntRange(1), default=20, show_default=True, help="How many faces.")
+@workspace_option
+@json_option
+def queue(budget: int, root: Path, as_json: bool) -> None:
+    """Show the faces whose labels would help most.
+
+    They are in doubt, stand for many others, and are unlike each other. Label them with owcl classes label;
+    the next owcl update learns it.
+
+    Examples:
+      owcl queue --budget 10
+      owcl queue --json
+    """
+    with opened(root) as workspace:
+        from owcl.engine.queue import queue as look
+
+        questions = look(workspace, budget)
+    if as_json:
+        output.json_object({"questions": questions})
+        return
+    rows = [
+        (each.face_id, f"{each.likeliest.id} {each.likeliest.name}", f"{each.margin:.2f}", each.source)
+        for each in questions
+    ]
+    output.table(["face", "likeliest class", "margin", "source"], rows)
+    output.note("Next: owcl classes label CLASS FACES..." if rows else "Nothing is in doubt.")

@@ -1,0 +1,110 @@
+"""Operators as a simulation plays them: they know who made a face, and make mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from owcl.engine import registry
+from owcl.engine.queue import Question, queue
+from owcl.engine.workspace import Workspace
+from owcl.errors import BadInput
+from storage import classes, experiences, faces
+
+ANSWERS = 20
+"""That an operator gives in each experience, if nothing else is said."""
+WHO = "simulated operator"
+Kind = Literal["oracle", "noisy", "lazy", "random"]
+TruthOf = Callable[[str], int]
+"""Method number of a face by its source."""
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Answers the queue after each discovery."""
+
+    kind: Kind
+    answers: int = ANSWERS
+    mistakes: float = 0.0
+    """Share of wrong answers."""
+
+
+def parsed(text: str) -> Operator:
+    """Read `oracle`, `noisy:0.1`, `lazy:20` or `random:20`.
+
+    `oracle` is right about 20 faces of the queue, `noisy` wrong about some of them, `lazy` right about as
+    many as it says, and `random` right about as many that are drawn at random, not queued.
+
+    Raises:
+        BadInput: if it is none of these.
+    """
+    kind, _, value = text.partition(":")
+    try:
+        if kind == "oracle" and not value:
+            return Operator("oracle")
+        if kind == "noisy" and 0 <= float(value) <= 1:
+            return Operator("noisy", mistakes=float(value))
+        if kind == "lazy" and int(value) >= 1:
+            return Operator("lazy", answers=int(value))
+        if kind == "random" and int(value) >= 1:
+            return Operator("random", answers=int(value))
+    except ValueError:
+        pass
+    raise BadInput(
+        f"operator {text!r}: there is none of that kind. oracle, noisy:0.1, lazy:20 or random:20 is expected."
+    )
+
+
+def answer(
+    workspace: Workspace,
+    operator: Operator,
+    truth_of: TruthOf,
+    stands_for: Mapping[int, int | None],
+    rng: np.random.Generator,
+) -> int:
+    """Label the faces that the operator is asked about, and return how many.
+
+    A face of a method that no live class stands for is left alone: to see a class in a single face is more
+    than is asked of an operator.
+
+    Args:
+        workspace: after `discover` and before `update`.
+        operator: who answers.
+        truth_of: who made a face.
+        stands_for: method number of each class.
+        rng: draws mistakes, and the faces of a random operator.
+    """
+    asked = _asked(workspace, operator, rng)
+    with workspace.store.reading() as transaction:
+        live = {entry.id for entry in classes.live(transaction)}
+    # The oldest class of a method is the one that keeps it.
+    class_of: dict[int, int] = {}
+    for class_id in sorted(live):
+        method = stands_for.get(class_id)
+        if method is not None:
+            class_of.setdefault(method, class_id)
+    labels: dict[int, list[int]] = {}
+    for face_id, source in asked:
+        said = class_of.get(truth_of(source))
+        if rng.random() < operator.mistakes:
+            said = int(rng.choice(sorted(live)))
+        if said is not None:
+            labels.setdefault(said, []).append(face_id)
+    for class_id, face_ids in labels.items():
+        registry.label(workspace.store, str(class_id), face_ids, WHO)
+    return sum(map(len, labels.values()))
+
+
+def _asked(workspace: Workspace, operator: Operator, rng: np.random.Generator) -> list[tuple[int, str]]:
+    if operator.kind != "random":
+        questions: list[Question] = queue(workspace, operator.answers)
+        return [(question.face_id, question.source) for question in questions]
+    with workspace.store.reading() as transaction:
+        latest = experiences.latest(transaction)
+        assert latest is not None  # There was a discovery.
+        recent = faces.in_experience(transaction, latest.index)
+        drawn = faces.by_ids(transaction, rng.permutation(recent)[: operator.answers])
+    return [(face.id, face.source) for face in drawn]

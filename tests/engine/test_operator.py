@@ -1,0 +1,101 @@
+"""Operators as a simulation plays them, on a workspace that really lives through an arrival."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from owcl.engine import registry
+from owcl.engine.discover import discover
+from owcl.engine.ingest import ingest
+from owcl.engine.operator import Operator, answer, parsed
+from owcl.engine.queue import queue
+from owcl.engine.update import update
+from owcl.engine.workspace import Workspace
+from owcl.errors import BadInput
+from storage import exemplars, memberships
+from tests.conftest import NEW, SmallWorld
+
+METHODS = ("real", "sub_pixel", "nearest_neighbour", NEW)
+
+
+def truth_of(source: str) -> int:
+    return next(number for number, method in enumerate(METHODS) if method in Path(source).name)
+
+
+@pytest.fixture
+def discovered(small_world: SmallWorld, tmp_path: Path) -> Path:
+    root = small_world.copy(tmp_path / "world")
+    with Workspace.open(root) as workspace:
+        ingest(workspace, [str(small_world.arriving)])
+        discover(workspace)
+    return root
+
+
+def stands_for(workspace: Workspace) -> dict[int, int | None]:
+    lines = registry.list_classes(workspace.store)
+    return {line.id: METHODS.index(line.name) if line.name in METHODS else len(METHODS) - 1 for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("text", "operator"),
+    [
+        ("oracle", Operator("oracle")),
+        ("noisy:0.1", Operator("noisy", mistakes=0.1)),
+        ("lazy:5", Operator("lazy", 5)),
+        ("random:7", Operator("random", 7)),
+    ],
+)
+def test_operators_are_named_by_kind_and_number(text: str, operator: Operator) -> None:
+    assert parsed(text) == operator
+
+
+@pytest.mark.parametrize("text", ["", "lazy", "lazy:0", "noisy:2", "oracle:3", "bored:1", "random:many"])
+def test_an_operator_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match=r"oracle, noisy:0\.1"):
+        parsed(text)
+
+
+def test_answers_of_an_oracle_are_true_and_are_remembered_as_an_operators(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        asked = queue(workspace, 12)
+        count = answer(
+            workspace, Operator("lazy", 12), truth_of, stands_for(workspace), np.random.default_rng(0)
+        )
+        assert 0 < count <= len(asked) == 12
+        with workspace.store.reading() as transaction:
+            active = memberships.active(transaction)
+        told = [row for row, origin in enumerate(active.origins) if origin == "operator"]
+        sources = {question.face_id: question.source for question in asked}
+        names = stands_for(workspace)
+        for row in told:
+            face_id, class_id = int(active.face_ids[row]), int(active.class_ids[row])
+            assert names[class_id] == truth_of(sources[face_id])
+        assert {question.face_id for question in queue(workspace, 500)}.isdisjoint(
+            active.face_ids[told].tolist()
+        )
+        update(workspace)
+        with workspace.store.reading() as transaction:
+            kept = {row.face_id: row for row in exemplars.read(transaction)}
+        learned = [kept[face_id] for face_id in active.face_ids[told].tolist() if face_id in kept]
+        assert learned
+        assert {row.origin for row in learned} == {"operator"}
+
+
+def test_a_noisy_operator_is_wrong_at_times(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        answer(
+            workspace,
+            Operator("noisy", 40, mistakes=1.0),
+            truth_of,
+            stands_for(workspace),
+            np.random.default_rng(0),
+        )
+        with workspace.store.reading() as transaction:
+            active = memberships.active(transaction)
+            told = [row for row, origin in enumerate(active.origins) if origin == "operator"]
+        names = stands_for(workspace)
+        assert len(told) == 40
+        assert len({int(active.class_ids[row]) for row in told}) == len(names)
