@@ -59,7 +59,7 @@ class Recipe:
 
 
 LITERAL = Recipe(cuts="all", order="slides")
-"""As on the paper's slides."""
+"""As on the paper's slides, but for the mean over pairs of patches where they print the sum."""
 
 
 class Ranking(nn.Module):
