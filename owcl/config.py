@@ -27,7 +27,7 @@ class FacesConfiguration(_Part):
     )
     largest_megapixels: float = Field(100, gt=0, description="larger images are quarantined undecoded")
     largest_megabytes: float = Field(100, gt=0, description="larger files are quarantined unread")
-    workers: int = Field(2, ge=1, le=64, description="threads that decode")
+    workers: int = Field(1, ge=1, le=64, description="threads that decode")
 
 
 class ModelConfiguration(_Part):

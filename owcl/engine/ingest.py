@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer
@@ -75,16 +78,13 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
         expand(inputs), settings.image_size, workspace.limits(), settings.workers, detector, cache
     )
     new = already = quarantined = unknown = without_face = done = 0
-    for batch in _batches(results, BATCH):
-        bad = [result for result in batch if isinstance(result, Quarantined)]
-        good = [result for result in batch if isinstance(result, LoadedFace)]
-        fresh = _fresh(workspace, good)
-        unknown += _take_in(workspace, answer, experience, fresh, bad)
-        new += len(fresh)
-        already += len(good) - len(fresh)
-        quarantined += len(bad)
-        without_face += sum(face.face_found is False for face in fresh)
-        done += len(batch)
+    for batch in _embedded(workspace, answer, _batches(results, BATCH)):
+        unknown += _take_in(workspace, answer, experience, batch)
+        new += len(batch.fresh)
+        already += batch.already
+        quarantined += len(batch.bad)
+        without_face += sum(face.face_found is False for face in batch.fresh)
+        done += len(batch.fresh) + batch.already + len(batch.bad)
         report("ingesting faces", done, None)
     with workspace.store.transaction() as transaction:
         if faces.count(transaction, experience):
@@ -126,35 +126,91 @@ def _open_experience(workspace: Workspace) -> int:
         return latest.index + 1
 
 
-def _fresh(workspace: Workspace, loaded: Sequence[LoadedFace]) -> list[LoadedFace]:
-    """Return the faces whose content is not there yet, each content once."""
-    unique = {face.sha256: face for face in reversed(loaded)}
+@dataclass(frozen=True)
+class _Batch:
+    """What was read together."""
+
+    fresh: list[LoadedFace]
+    """Faces whose content is not in the store yet, each content once."""
+    embedded: Embeddings
+    """Of them; the ids are their positions."""
+    judged: Attributions
+    already: int
+    bad: list[Quarantined]
+
+
+def _embedded(
+    workspace: Workspace, answer: Answer, batches: Iterable[list[LoadedFace | Quarantined]]
+) -> Iterator[_Batch]:
+    """Yield batches in order, embedded ahead while those before them are written.
+
+    On a processor each of several workers embeds a batch on one core: cores that share a batch wait for each
+    other whenever one of them is called away to decode or to write.
+    """
+    cores = torch.get_num_threads()
+    workers = cores if next(answer.network.parameters()).device.type == "cpu" else 1
+    waiting: deque[
+        tuple[list[LoadedFace], Future[tuple[Embeddings, Attributions]], int, list[Quarantined]]
+    ] = deque()
+    on_the_way: set[str] = set()
+
+    def oldest() -> _Batch:
+        fresh, judging, already, bad = waiting.popleft()
+        batch = _Batch(fresh, *judging.result(), already, bad)
+        on_the_way.difference_update(face.sha256 for face in fresh)
+        return batch
+
+    with ThreadPoolExecutor(workers, "judge", _compute_on, (cores // workers,)) as pool:
+        for batch in batches:
+            good = [result for result in batch if isinstance(result, LoadedFace)]
+            bad = [result for result in batch if isinstance(result, Quarantined)]
+            fresh = _fresh(workspace, good, on_the_way)
+            on_the_way.update(face.sha256 for face in fresh)
+            judging = pool.submit(_judged, answer, fresh)
+            waiting.append((fresh, judging, len(good) - len(fresh), bad))
+            if len(waiting) > workers:
+                yield oldest()
+        while waiting:
+            yield oldest()
+
+
+def _compute_on(cores: int) -> None:
+    """Let the thread that calls share its work among so many cores."""
+    import faiss
+
+    torch.set_num_threads(cores)
+    faiss.omp_set_num_threads(cores)
+
+
+def _fresh(workspace: Workspace, loaded: Sequence[LoadedFace], on_the_way: Set[str]) -> list[LoadedFace]:
+    """Return the faces whose content is neither stored nor about to be, each content once."""
+    unique = {face.sha256: face for face in reversed(loaded) if face.sha256 not in on_the_way}
     with workspace.store.reading() as transaction:
         known = faces.known_sha256(transaction, unique)
     return [face for sha256, face in reversed(unique.items()) if sha256 not in known]
 
 
-def _take_in(
-    workspace: Workspace,
-    answer: Answer,
-    experience: int,
-    fresh: Sequence[LoadedFace],
-    bad: Sequence[Quarantined],
-) -> int:
-    """Write a batch and return how many of its faces are unknown."""
-    rows = [faces.NewFace(face.sha256, face.source, face.size, experience, face.face_found) for face in fresh]
-    size = workspace.configuration.faces.image_size
+def _judged(answer: Answer, fresh: Sequence[LoadedFace]) -> tuple[Embeddings, Attributions]:
+    size = fresh[0].pixels.shape[0] if fresh else 1
     images = np.empty((len(fresh), 3, size, size), np.uint8)
     for row, face in enumerate(fresh):
         images[row] = face.pixels.transpose(2, 0, 1)
     embedded = answer.embed(np.arange(len(fresh)), images)
-    judged = answer.attribute(embedded)
+    return embedded, answer.attribute(embedded)
+
+
+def _take_in(workspace: Workspace, answer: Answer, experience: int, batch: _Batch) -> int:
+    """Write a batch and return how many of its faces are unknown."""
+    rows = [
+        faces.NewFace(face.sha256, face.source, face.size, experience, face.face_found)
+        for face in batch.fresh
+    ]
     with workspace.store.transaction() as transaction:
         face_ids = faces.add_many(transaction, rows)
-        embeddings.write(transaction, Embeddings(face_ids, embedded.vectors, answer.version))
-        attributions.write(transaction, _of_faces(judged, face_ids))
-        quarantine.add_many(transaction, bad, experience)
-    return int((judged.class_ids == UNKNOWN).sum())
+        embeddings.write(transaction, Embeddings(face_ids, batch.embedded.vectors, answer.version))
+        attributions.write(transaction, _of_faces(batch.judged, face_ids))
+        quarantine.add_many(transaction, batch.bad, experience)
+    return int((batch.judged.class_ids == UNKNOWN).sum())
 
 
 def _of_faces(judged: Attributions, face_ids: NDArray[np.int64]) -> Attributions:

@@ -10,12 +10,14 @@ from owcl.faces.views import to_float
 from owcl.models.network import Network
 
 BATCH = 64
+PART = 16
+"""Faces that go through the network together on a processor: more would not fit into its cache."""
 
 
 def embed(network: Network, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Embed faces.
 
-    The last batch is filled up to full size, because a convolution may add in another order for another
+    The last part is filled up to full size, because a convolution may add in another order for another
     batch size: a face's embedding then does not depend on how many came with it.
 
     Args:
@@ -38,7 +40,14 @@ def embed(network: Network, images: NDArray[np.uint8]) -> tuple[NDArray[np.float
 
 @torch.inference_mode()
 def _embed_batch(network: Network, images: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    missing = BATCH - len(images)
+    missing = -len(images) % PART
     filled = torch.cat([images, images[:1].expand(missing, -1, -1, -1)]) if missing else images
-    vectors, logits = network.embed(to_float(filled).contiguous(memory_format=torch.channels_last))
-    return vectors[: len(images)].cpu().numpy(), logits[: len(images)].cpu().numpy()
+    step = PART if images.device.type == "cpu" else BATCH
+    parts = [
+        network.embed(to_float(part).contiguous(memory_format=torch.channels_last))
+        for part in filled.split(step)
+    ]
+    vectors, logits = (
+        torch.cat(columns)[: len(images)].cpu().numpy() for columns in zip(*parts, strict=True)
+    )
+    return vectors, logits
