@@ -49,7 +49,7 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
     if result.alarm is not None:
         since = f", since {result.alarm.since}" if result.alarm.since else ""
         output.note(
-            f"A new generator may have arrived: {result.alarm.unknown} of {result.alarm.faces} faces are "
-            f"unknown, more than false alarms would make{since}."
+            f"A new generator may have arrived: {result.alarm.unusual} of {result.alarm.faces} faces are as "
+            f"unusual as 1 in 20 known ones is{since}."
         )
     output.note("Next: owcl discover")

@@ -20,7 +20,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.novelty.drift import ArrivalDetector, arrival_count
+from owcl.novelty.drift import ALARM_RATE, ArrivalDetector, arrival_count
 from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
 from storage import attributions, embeddings, experiences, faces, quarantine
 
@@ -46,9 +46,10 @@ class IngestResult:
 
 @dataclass(frozen=True)
 class Alarm:
-    """More faces of the experience are unknown than false alarms would make."""
+    """More faces of the experience are unusual than known ones would be."""
 
-    unknown: int
+    unusual: int
+    """Faces with a p-value of at most 5 %: a few of them mean nothing, many do."""
     faces: int
     since: str | None
     """The file with which the stream changed, where that can be said."""
@@ -89,12 +90,12 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     with workspace.store.transaction() as transaction:
         if faces.count(transaction, experience):
             experiences.set_state(transaction, experience, "ingested")
-    alarm = _alarm(workspace, experience)
+    alarm = _alarm(workspace, experience, answer.doubts.size)
     if alarm is not None:
         logger.warning(
-            "experience %d: %d of %d faces are unknown; a new generator may have arrived",
+            "experience %d: %d of %d faces are unusual; a new generator may have arrived",
             experience,
-            alarm.unknown,
+            alarm.unusual,
             alarm.faces,
         )
     seconds = time.monotonic() - began
@@ -103,17 +104,16 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     )
 
 
-def _alarm(workspace: Workspace, experience: int) -> Alarm | None:
+def _alarm(workspace: Workspace, experience: int, calibration: int) -> Alarm | None:
     """Compare the faces of the open experience, in the order in which they came, with known ones."""
     with workspace.store.reading() as transaction:
         seen = attributions.first_sight(transaction, experience)
-        unknown = int((seen.class_ids == UNKNOWN).sum())
-        rate = workspace.configuration.novelty.false_alarm_rate
-        if not len(seen.face_ids) or unknown < arrival_count(len(seen.face_ids), rate):
+        unusual = int((seen.p_values <= ALARM_RATE).sum())
+        if unusual < arrival_count(len(seen.face_ids), ALARM_RATE, calibration):
             return None
         changes = ArrivalDetector().update(seen.p_values)
         since = faces.by_ids(transaction, seen.face_ids[changes[:1]])
-    return Alarm(unknown, len(seen.face_ids), since[0].source if since else None)
+    return Alarm(unusual, len(seen.face_ids), since[0].source if since else None)
 
 
 def _open_experience(workspace: Workspace) -> int:

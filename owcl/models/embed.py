@@ -45,7 +45,7 @@ def _embed_batch(network: Network, images: torch.Tensor) -> tuple[NDArray[np.flo
     step = PART if images.device.type == "cpu" else BATCH
     parts = [
         network.embed(to_float(part).contiguous(memory_format=torch.channels_last))
-        for part in filled.split(step)
+        for part in torch.split(filled, step)
     ]
     vectors, logits = (
         torch.cat(columns)[: len(images)].cpu().numpy() for columns in zip(*parts, strict=True)

@@ -6,25 +6,42 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import betabinom, binom
 
+ALARM_RATE = 0.05
+"""Known faces that are unusual enough to be counted for an alarm."""
 SMALLEST_TAIL = 1e-3
 """How improbable a number of unknown faces must be among known ones to be an arrival."""
 LARGEST_SURPRISE = 7.0
 """`-ln p` is cut off here, so that one very odd face does not count for many."""
 
 
-def arrival_count(faces: int, false_alarm_rate: float) -> int:
-    """Return how many unknown faces among so many are more than false alarms would make.
+def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None = None) -> int:
+    """Return how many unusual faces among so many are more than false alarms would make.
 
-    It is the first k with `P[Binomial(faces, rate) >= k] <= 0.001`.
+    It is the first k with `P[X >= k] <= 0.001`, X being binomial where the rate is exact. With a threshold from
+    `calibration` held-out faces the rate that it really has is itself random, and X is beta-binomial.
+
+    Args:
+        faces: that came in.
+        false_alarm_rate: share of known faces that are unusual.
+        calibration: held-out known faces; None for a threshold that is exact.
 
     Example:
         >>> arrival_count(200, 0.05)
         22
+        >>> arrival_count(200, 0.05, calibration=99)
+        33
     """
     counts = np.arange(faces + 2)
-    return int(counts[binom.sf(counts - 1, faces, false_alarm_rate) <= SMALLEST_TAIL][0])
+    if calibration is None:
+        tail = binom.sf(counts - 1, faces, false_alarm_rate)
+    else:
+        unusual = int(false_alarm_rate * (calibration + 1))
+        if unusual == 0:
+            return faces + 1
+        tail = betabinom.sf(counts - 1, faces, unusual, calibration + 1 - unusual)
+    return int(np.append(counts[tail <= SMALLEST_TAIL], faces + 1)[0])
 
 
 class ArrivalDetector:

@@ -44,7 +44,7 @@ def test_an_arrival_raises_an_alarm_at_ingest_and_known_faces_none(
             result = ingest(workspace, [str(inputs)])
         assert (result.alarm is not None) == (name == "arriving")
         if result.alarm is not None:
-            assert result.alarm.unknown == result.unknown > 0.1 * result.alarm.faces
+            assert result.alarm.unusual > 0.1 * result.alarm.faces
 
 
 def test_known_methods_are_recognised(small_world: SmallWorld) -> None:
