@@ -38,6 +38,8 @@ from owcl.models.network import Network
 
 SEED = 0
 STEP_BATCH = 128
+PORTIONS = 5
+"""Of the faces to ingest, each between two measurements of the bare forward pass."""
 
 
 def main() -> None:
@@ -136,7 +138,8 @@ def _ingest(folder: Path, count: int) -> tuple[float, float]:
     for method in ("real", "gan"):
         _write_faces(folder / "known" / method, 60, rng)
     _write_faces(folder / "first", 1_000, rng)
-    _write_faces(folder / "rest", count - 1_000, rng)
+    for portion in range(PORTIONS):
+        _write_faces(folder / f"rest-{portion}", (count - 1_000) // PORTIONS, rng)
     settings = Configuration(training=TrainingConfiguration(first_steps=4, pretext_faces=0))
     with Workspace.create(folder / "workspace", settings) as workspace:
         train(workspace, folder / "known")
@@ -150,13 +153,21 @@ def _ingest(folder: Path, count: int) -> tuple[float, float]:
 
         ingest(workspace, [str(folder / "first")])
         before = psutil.Process().memory_info().rss
-        rates = [BATCH / _median(bare, 30)]
-        result = ingest(workspace, [str(folder / "rest")])
-        rates.append(BATCH / _median(bare, 30))
+        bare_rates, rates = [BATCH / _median(bare, 30)], []
+        for portion in range(PORTIONS):
+            result = ingest(workspace, [str(folder / f"rest-{portion}")])
+            rates.append(result.new / result.seconds)
+            bare_rates.append(BATCH / _median(bare, 30))
         growth = (psutil.Process().memory_info().rss - before) / 1e6
-    rate = result.new / result.seconds
-    print(f"  ingest {rate:.0f} faces a second, bare forward {rates[0]:.0f} before and {rates[1]:.0f} after")
-    return rate / statistics.mean(rates), growth
+    ratios = [
+        2 * rate / (earlier + later)
+        for rate, earlier, later in zip(rates, bare_rates, bare_rates[1:], strict=False)
+    ]
+    print(
+        f"  ingest {statistics.median(rates):.0f} faces a second, {min(ratios):.2f} to {max(ratios):.2f} of"
+    )
+    print(f"  the bare forward pass with {statistics.median(bare_rates):.0f} faces a second")
+    return statistics.median(ratios), growth
 
 
 def _write_faces(folder: Path, count: int, rng: np.random.Generator) -> None:

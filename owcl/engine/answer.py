@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from scipy.special import softmax
 from owcl.memory.analytic import AnalyticHead
 from owcl.memory.replay import Exemplars
 from owcl.models import checkpoint
-from owcl.models.embed import embed
+from owcl.models.embed import embed, for_inference
 from owcl.models.network import Network
 from owcl.novelty.calibration import conformal_p_values
 from owcl.novelty.scores.registry import score_named
@@ -125,8 +126,12 @@ class Answer:
 
     def embed(self, face_ids: NDArray[np.int64], images: NDArray[np.uint8]) -> Embeddings:
         """Embed `(N, 3, H, W)` faces."""
-        vectors, _ = embed(self.network, images)
+        vectors, _ = embed(self._frozen, images)
         return Embeddings(face_ids, vectors, self.version)
+
+    @cached_property
+    def _frozen(self) -> Network:
+        return for_inference(self.network)
 
     def attribute(self, embeddings: Embeddings) -> Attributions:
         """Attribute embedded faces."""

@@ -192,10 +192,10 @@ def _fresh(workspace: Workspace, loaded: Sequence[LoadedFace], on_the_way: Set[s
 
 def _judged(answer: Answer, fresh: Sequence[LoadedFace]) -> tuple[Embeddings, Attributions]:
     size = fresh[0].pixels.shape[0] if fresh else 1
-    images = np.empty((len(fresh), 3, size, size), np.uint8)
+    images = np.empty((len(fresh), size, size, 3), np.uint8)
     for row, face in enumerate(fresh):
-        images[row] = face.pixels.transpose(2, 0, 1)
-    embedded = answer.embed(np.arange(len(fresh)), images)
+        images[row] = face.pixels
+    embedded = answer.embed(np.arange(len(fresh)), images.transpose(0, 3, 1, 2))
     return embedded, answer.attribute(embedded)
 
 

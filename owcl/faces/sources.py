@@ -86,12 +86,11 @@ class SourceReader:
             if (inside := _inside_archive(source)) is not None:
                 return self._read_member(*inside, max_bytes)
             with open(source, "rb", opener=_open_plain) as file:
-                data = file.read(max_bytes + 1)
+                if os.fstat(file.fileno()).st_size > max_bytes:
+                    raise Unreadable(f"larger than {max_bytes} bytes")
+                return file.read()
         except (OSError, ValueError) as error:
             raise Unreadable(_reason(error)) from error
-        if len(data) > max_bytes:
-            raise Unreadable(f"larger than {max_bytes} bytes")
-        return data
 
     def _read_member(self, path: str, member: str, max_bytes: int) -> bytes:
         try:

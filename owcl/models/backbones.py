@@ -40,7 +40,7 @@ class NoiseResidual(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """Return `(B, F, H, W)` residuals of `(B, 3, H, W)` images."""
         kernels = self.weight - self.weight.mean(dim=(2, 3), keepdim=True)
-        return functional.conv2d(images, kernels, padding=self.padding)
+        return functional.conv2d(images, kernels, self.bias, padding=self.padding)
 
 
 class _Residual(nn.Module):

@@ -19,7 +19,7 @@ LARGEST_SURPRISE = 7.0
 def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None = None) -> int:
     """Return how many unusual faces among so many are more than false alarms would make.
 
-    It is the first k with `P[X >= k] <= 0.001`, X being binomial where the rate is exact. With a threshold from
+    It is the first k with `P[X >= k] <= 0.001`. X is binomial where the rate is exact; with a threshold from
     `calibration` held-out faces the rate that it really has is itself random, and X is beta-binomial.
 
     Args:
@@ -33,14 +33,15 @@ def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None =
         >>> arrival_count(200, 0.05, calibration=99)
         33
     """
-    counts = np.arange(faces + 2)
+    counts = np.arange(faces + 1)
     if calibration is None:
-        tail = binom.sf(counts - 1, faces, false_alarm_rate)
+        law = binom(faces, false_alarm_rate)
     else:
         unusual = int(false_alarm_rate * (calibration + 1))
         if unusual == 0:
             return faces + 1
-        tail = betabinom.sf(counts - 1, faces, unusual, calibration + 1 - unusual)
+        law = betabinom(faces, unusual, calibration + 1 - unusual)
+    tail = law.pmf(counts)[::-1].cumsum()[::-1]
     return int(np.append(counts[tail <= SMALLEST_TAIL], faces + 1)[0])
 
 

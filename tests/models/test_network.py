@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from owcl.errors import BadInput
 from owcl.models import checkpoint
 from owcl.models.backbones import NoiseResidual, build_backbone
-from owcl.models.embed import embed
+from owcl.models.embed import embed, for_inference
 from owcl.models.network import Network, with_outputs
 
 
@@ -35,6 +36,22 @@ def test_embeddings_have_unit_length(network: Network) -> None:
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
     assert vectors.shape == (5, network.embedding_size)
     assert logits.shape == (5, 3)
+
+
+def test_folding_normalisations_into_convolutions_changes_no_embedding(network: Network) -> None:
+    trained = copy.deepcopy(network)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        for module in trained.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(std=0.1)
+                module.running_var.uniform_(0.5, 2)
+                torch.nn.init.normal_(module.bias, std=0.1)
+    frozen = for_inference(trained)
+    for ours, theirs in zip(embed(frozen, _images(20)), embed(trained, _images(20)), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-5)
+    norms = [module for module in frozen.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert norms == []
 
 
 def test_an_embedding_does_not_depend_on_what_came_with_it(network: Network) -> None:
