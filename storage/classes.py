@@ -17,7 +17,13 @@ from storage.names import checked_name, default_name, key_of
 from storage.rows import insert_one
 from storage.schema import ClassRow
 
-_PAST = {"name": "renamed", "merge": "merged", "split": "split", "reject": "rejected"}
+_PAST = {
+    "name": "renamed",
+    "merge": "merged",
+    "split": "split",
+    "reject": "rejected",
+    "release": "thinned out",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class ClassDetails:
     """A class with what its page shows; `version` counts its changes and comes back in `Edit.seen`."""
 
     entry: MethodClass
+    note: str | None
     version: int
     born: int | None
     evidence: Mapping[str, Any]
@@ -173,10 +180,12 @@ def snapshot(transaction: Connection, class_id: int) -> dict[str, Any]:
     Raises:
         NotFound: if there is no such class.
     """
-    entry = get(transaction, class_id)
+    found = details(transaction, class_id)
+    entry = found.entry
     return {
         "name": entry.name,
         "family": entry.family,
+        "note": found.note,
         "status": entry.status,
         "merged_into": entry.merged_into,
     }
@@ -194,7 +203,7 @@ def restore(transaction: Connection, class_id: int, state: Mapping[str, Any], ed
         _refuse_taken(transaction, state["name"], class_id)
     if state["merged_into"] is not None:
         merges.refuse_ring(transaction, class_id, state["merged_into"])
-    values = {name: state[name] for name in ("name", "family", "status", "merged_into")}
+    values = {name: state.get(name) for name in ("name", "family", "note", "status", "merged_into")}
     _change(transaction, class_id, values | {"key": key_of(state["name"])}, edit)
 
 
@@ -218,6 +227,7 @@ def details(transaction: Connection, class_id: int) -> ClassDetails:
     """
     entry = get(transaction, class_id)
     columns = (
+        ClassRow.note,
         ClassRow.version,
         ClassRow.born,
         ClassRow.evidence,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from owcl.errors import Conflict, NotFound
 from owcl.types import Decision
@@ -116,25 +116,37 @@ def original(transaction: Connection, decision: int) -> Decision:
     return found
 
 
-def _latest(transaction: Connection, verbs: Collection[str], takes_back: bool) -> Decision | None:
+def open_ends(transaction: Connection, verbs: Collection[str]) -> dict[int, bool]:
+    """Return the decisions that nobody has taken back, oldest first, and whether each takes one back itself.
+
+    `verbs` are those of the decisions at the starts of their chains of undo, redo, undo.
+    """
     query = select(DecisionRow.id, DecisionRow.verb, DecisionRow.undoes).order_by(DecisionRow.id)
     verb_of: dict[int, str] = {}
     is_undo: dict[int, bool] = {}
     undone: set[int] = set()
-    newest_made = 0
     for id_, verb, target in transaction.execute(query):
         # A redo undoes an undo, so along a chain every second decision takes back.
         is_undo[id_] = target is not None and not is_undo[target]
         verb_of[id_] = verb if target is None else verb_of[target]
         if target is not None:
             undone.add(target)
-        elif verb in verbs:
-            newest_made = id_
-    oldest = newest_made if takes_back else 0
-    for id_ in reversed(verb_of):
-        if id_ > oldest and id_ not in undone and is_undo[id_] == takes_back and verb_of[id_] in verbs:
-            return get(transaction, id_)
-    return None
+    return {
+        id_: takes_back for id_, takes_back in is_undo.items() if id_ not in undone and verb_of[id_] in verbs
+    }
+
+
+def _latest(transaction: Connection, verbs: Collection[str], takes_back: bool) -> Decision | None:
+    oldest = 0
+    if takes_back:
+        made = select(func.max(DecisionRow.id)).where(
+            DecisionRow.undoes.is_(None), DecisionRow.verb.in_(verbs)
+        )
+        oldest = transaction.execute(made).scalar() or 0
+    found = [
+        id_ for id_, undo in open_ends(transaction, verbs).items() if undo == takes_back and id_ > oldest
+    ]
+    return get(transaction, found[-1]) if found else None
 
 
 def _undoers(transaction: Connection) -> dict[int, int]:

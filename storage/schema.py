@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.columns import FilePath, Moment
 
-VERSION = "0003"
+VERSION = "0004"
 """The newest file in `migrations/versions`; a database of this version is opened without Alembic."""
 
 _LIVE = text("status IN ('known', 'provisional', 'named')")
@@ -163,6 +163,7 @@ class ClassRow(Table):
     key: Mapped[str]
     """The name without regard to case, by which live classes differ."""
     family: Mapped[str | None]
+    note: Mapped[str | None]
     status: Mapped[str]
     merged_into: Mapped[int | None] = mapped_column(ForeignKey("classes.id"), index=True)
     born: Mapped[int | None] = mapped_column(ForeignKey("experiences.index"))

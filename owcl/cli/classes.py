@@ -22,7 +22,7 @@ who_option = click.option(
 
 @click.group(cls=CommandGroup)
 def classes() -> None:
-    """List, show, name, merge, split and reject classes.
+    """List, show, name, merge, split, make and reject classes.
 
     A CLASS is an id or a name. Every decision is kept in the history and can be undone.
 
@@ -89,20 +89,23 @@ def show(class_: str, root: Path, as_json: bool) -> None:
 @click.argument("class_", metavar="CLASS")
 @click.argument("new_name", metavar="NAME")
 @click.option("--family", help="The family of methods that it belongs to.")
+@click.option("--note", help="What to remember of it, a link for example.")
 @who_option
 @workspace_option
 @json_option
-def name(class_: str, new_name: str, family: str | None, who: str, root: Path, as_json: bool) -> None:
+def name(
+    class_: str, new_name: str, family: str | None, note: str | None, who: str, root: Path, as_json: bool
+) -> None:
     """Name a class.
 
     Examples:
       owcl classes name 12 "StyleGAN 2"
-      owcl classes name 13 SimSwap --family "identity swap"
+      owcl classes name 13 SimSwap --family "identity swap" --note "see case 2026-114"
     """
     from owcl.engine import registry
 
     with opened(root) as workspace:
-        entry = registry.name(workspace.store, class_, new_name, who, family)
+        entry = registry.name(workspace.store, class_, new_name, who, family, note)
     _show_class(entry, f"class {entry.id} is {entry.name!r} now", as_json)
 
 
@@ -191,6 +194,52 @@ def label(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bo
 
 @classes.command()
 @click.argument("class_", metavar="CLASS")
+@click.argument("faces", nargs=-1, required=True, metavar="FACES...")
+@who_option
+@workspace_option
+@json_option
+def release(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bool) -> None:
+    """Say that faces are not of a class.
+
+    FACES are face ids, or - for one a line on standard input. They wait for discovery again.
+
+    Examples:
+      owcl classes release 12 501 502
+      owcl classes release new-12 - < faces.txt
+    """
+    from owcl.engine import registry
+
+    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    with opened(root) as workspace:
+        entry = registry.release(workspace.store, class_, face_ids, who)
+    _show_class(entry, f"{len(set(face_ids))} faces are of class {entry.id} ({entry.name}) no more", as_json)
+
+
+@classes.command()
+@click.argument("faces", nargs=-1, required=True, metavar="FACES...")
+@click.option("--name", "new_name", help="The new class's name.")
+@who_option
+@workspace_option
+@json_option
+def make(faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_json: bool) -> None:
+    """Make a class of faces, wherever they belonged before.
+
+    FACES are face ids, or - for one a line on standard input.
+
+    Examples:
+      owcl classes make 501 502 507 --name SimSwap
+      owcl classes make - < faces.txt
+    """
+    from owcl.engine import registry
+
+    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    with opened(root) as workspace:
+        entry = registry.make(workspace.store, face_ids, who, new_name)
+    _show_class(entry, f"class {entry.id} ({entry.name}) has {len(set(face_ids))} faces", as_json)
+
+
+@classes.command()
+@click.argument("class_", metavar="CLASS")
 @who_option
 @workspace_option
 @json_option
@@ -272,41 +321,43 @@ def proposals(root: Path, as_json: bool) -> None:
 
 
 @classes.command()
+@click.argument("decision", type=int, required=False)
 @who_option
 @workspace_option
 @json_option
-def undo(who: str, root: Path, as_json: bool) -> None:
-    """Take back the last decision in force.
+def undo(decision: int | None, who: str, root: Path, as_json: bool) -> None:
+    """Take back a decision, the last one in force if none is named.
 
-    Undoing again takes back the one before it.
+    Undoing again takes back the one before it. owcl classes history shows decisions with their ids.
 
     Examples:
       owcl classes undo
-      owcl classes undo --who anna
+      owcl classes undo 17 --who anna
     """
     from owcl.engine import registry
 
     with opened(root) as workspace:
-        decision = registry.undo(workspace.store, who)
-    _show_decision(decision, "undone", as_json)
+        taken_back = registry.undo(workspace.store, who, decision)
+    _show_decision(taken_back, "undone", as_json)
 
 
 @classes.command()
+@click.argument("decision", type=int, required=False)
 @who_option
 @workspace_option
 @json_option
-def redo(who: str, root: Path, as_json: bool) -> None:
-    """Take back the last undo.
+def redo(decision: int | None, who: str, root: Path, as_json: bool) -> None:
+    """Take back an undo, the last one if none is named.
 
     Examples:
       owcl classes redo
-      owcl classes redo --who anna
+      owcl classes redo 18 --who anna
     """
     from owcl.engine import registry
 
     with opened(root) as workspace:
-        decision = registry.redo(workspace.store, who)
-    _show_decision(decision, "done again", as_json)
+        again = registry.redo(workspace.store, who, decision)
+    _show_decision(again, "done again", as_json)
 
 
 @classes.command()

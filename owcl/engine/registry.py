@@ -1,4 +1,4 @@
-"""What operators say about classes: name, merge, split, reject, label, undo.
+"""What operators say about classes: name, merge, split, reject, label, release, make, undo.
 
 Each is one transaction and one decision. A decision keeps the state before and after of every class that it
 changes, by class id; which faces it moved is kept by the memberships. An undo puts both back, as a new
@@ -22,10 +22,12 @@ from storage import classes, decisions, faces, memberships
 from storage.names import checked_name
 from storage.store import Store
 
-VERBS = ("name", "merge", "split", "reject", "label")
+VERBS = ("name", "merge", "split", "reject", "label", "release", "make")
 """The verbs that `undo` takes back."""
 EXAMPLES = 5
 """Faces shown of a class."""
+LONGEST_NOTE = 4000
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class ClassView:
     """A class with all that an operator needs to judge it."""
 
     line: ClassLine
+    note: str | None
     version: int
     members: int
     """Faces that are of it on somebody's word; the others of `line.faces` the model thinks are."""
@@ -58,13 +61,31 @@ class ClassView:
     """Those about it, newest first."""
 
 
-def name(store: Store, id_or_name: str, new_name: str, who: str, family: str | None = None) -> MethodClass:
-    """Name a class; a provisional one becomes named. Without a family, it keeps the one it has.
+def name(
+    store: Store,
+    id_or_name: str,
+    new_name: str,
+    who: str,
+    family: str | None = None,
+    note: str | None = None,
+    seen: int | None = None,
+) -> MethodClass:
+    """Name a class; a provisional one becomes named.
+
+    Args:
+        store: of the workspace.
+        id_or_name: of the class.
+        new_name: any printable text.
+        who: decides.
+        family: of methods; without one it keeps the one it has.
+        note: to remember; without one it keeps the one it has, and an empty one takes it away.
+        seen: the version that the operator saw, here and in the other verbs; none for "whatever it is now".
 
     Raises:
-        BadInput: if the name or family cannot be one.
+        BadInput: if the name or family cannot be one, or the note is too long.
         NotFound: if there is no such class.
-        Conflict: if the class is not live, or another live class has that name.
+        Conflict: if the class is not live, another live class has that name, or it was changed since it was
+            seen.
     """
     with store.transaction() as transaction:
         entry = _live(transaction, id_or_name)
@@ -74,38 +95,46 @@ def name(store: Store, id_or_name: str, new_name: str, who: str, family: str | N
             "status": "named" if entry.status == "provisional" else entry.status,
         }
         before = classes.snapshot(transaction, entry.id)
+        if note is not None:
+            wanted["note"] = _checked_note(note, entry.id)
         decision = _record(
             transaction, who, "name", entry.id, {entry.id: before}, {entry.id: before | wanted}
         )
-        classes.restore(transaction, entry.id, before | wanted, classes.Edit(decision=decision))
+        classes.restore(transaction, entry.id, before | wanted, classes.Edit(seen, decision))
         return classes.get(transaction, entry.id)
 
 
-def merge(store: Store, source: str, into: str, who: str) -> MethodClass:
+def merge(store: Store, source: str, into: str, who: str, seen: int | None = None) -> MethodClass:
     """Let a class stand for another one from now on, and return it; the other id becomes a tombstone.
 
     Raises:
         NotFound: if there is no such class.
-        Conflict: if one of them is not live, or both are the same.
+        Conflict: if one of them is not live, both are the same, or the first was changed since it was seen.
     """
     with store.transaction() as transaction:
         merged, target = _live(transaction, source), _live(transaction, into)
         before = classes.snapshot(transaction, merged.id)
         after = before | {"status": "merged", "merged_into": target.id}
         decision = _record(transaction, who, "merge", merged.id, {merged.id: before}, {merged.id: after})
-        classes.merge(transaction, merged.id, target.id, classes.Edit(decision=decision))
+        classes.merge(transaction, merged.id, target.id, classes.Edit(seen, decision))
         return target
 
 
 def split(
-    store: Store, id_or_name: str, face_ids: Collection[int], who: str, new_name: str | None = None
+    store: Store,
+    id_or_name: str,
+    face_ids: Collection[int],
+    who: str,
+    new_name: str | None = None,
+    seen: int | None = None,
 ) -> MethodClass:
     """Make a class of some faces of another one, and return it.
 
     Raises:
         BadInput: if no face is given, one is not of the class, none would be left, or the name cannot be one.
         NotFound: if there is no such class.
-        Conflict: if the class is not live, or another live class has the name.
+        Conflict: if the class is not live, another live class has the name, or it was changed since it was
+            seen.
     """
     with store.transaction() as transaction:
         entry = _live(transaction, id_or_name)
@@ -115,9 +144,9 @@ def split(
         kept = classes.snapshot(transaction, entry.id)
         made = classes.snapshot(transaction, new)
         decision = _record(transaction, who, "split", entry.id, {entry.id: kept}, {entry.id: kept, new: made})
-        edit = classes.Edit(decision=decision)
-        classes.restore(transaction, entry.id, kept, edit)
-        classes.set_evidence(transaction, new, {"split_from": entry.id, "size": len(set(face_ids))}, edit)
+        classes.restore(transaction, entry.id, kept, classes.Edit(seen, decision))
+        evidence = {"split_from": entry.id, "size": len(set(face_ids))}
+        classes.set_evidence(transaction, new, evidence, classes.Edit(decision=decision))
         memberships.assign(transaction, face_ids, new, memberships.Grounds("operator", decision=decision))
         return classes.get(transaction, new)
 
@@ -144,40 +173,93 @@ def label(store: Store, id_or_name: str, face_ids: Collection[int], who: str) ->
         return classes.get(transaction, entry.id)
 
 
-def reject(store: Store, id_or_name: str, who: str) -> MethodClass:
+def release(
+    store: Store, id_or_name: str, face_ids: Collection[int], who: str, seen: int | None = None
+) -> MethodClass:
+    """Say that faces are not of a class, without saying of which one they are; return the class.
+
+    Raises:
+        BadInput: if no face is given, or one is not of the class.
+        NotFound: if there is no such class.
+        Conflict: if the class is not live, or it was changed since it was seen.
+    """
+    with store.transaction() as transaction:
+        entry = _live(transaction, id_or_name)
+        _refuse_strangers(entry, memberships.members(transaction, entry.id), face_ids)
+        state = {entry.id: classes.snapshot(transaction, entry.id)}
+        decision = _record(transaction, who, "release", entry.id, state, state)
+        classes.restore(transaction, entry.id, state[entry.id], classes.Edit(seen, decision))
+        memberships.end(transaction, sorted(set(face_ids)), decision)
+        return classes.get(transaction, entry.id)
+
+
+def make(store: Store, face_ids: Collection[int], who: str, new_name: str | None = None) -> MethodClass:
+    """Make a class of faces, wherever they belonged before, and return it.
+
+    Raises:
+        BadInput: if no face is given, or the name cannot be one.
+        NotFound: if there is no such face.
+        Conflict: if another live class has the name.
+    """
+    if not face_ids:
+        raise BadInput("classes: a class needs faces. Choose at least one.")
+    with store.transaction() as transaction:
+        faces.by_ids(transaction, sorted(set(face_ids)))
+        status: ClassStatus = "provisional" if new_name is None else "named"
+        new = classes.create(transaction, new_name, status)
+        made = classes.snapshot(transaction, new)
+        decision = _record(transaction, who, "make", new, {}, {new: made})
+        evidence = {"made_by": who, "size": len(set(face_ids))}
+        classes.set_evidence(transaction, new, evidence, classes.Edit(decision=decision))
+        memberships.assign(transaction, face_ids, new, memberships.Grounds("operator", decision=decision))
+        return classes.get(transaction, new)
+
+
+def reject(store: Store, id_or_name: str, who: str, seen: int | None = None) -> MethodClass:
     """Say that a class is none; its faces stay with the tombstone, so that they are not proposed again.
 
     Raises:
         NotFound: if there is no such class.
-        Conflict: if the class is not live.
+        Conflict: if the class is not live, or it was changed since it was seen.
     """
     with store.transaction() as transaction:
         entry = _live(transaction, id_or_name)
         before = classes.snapshot(transaction, entry.id)
         after = before | {"status": "rejected"}
         decision = _record(transaction, who, "reject", entry.id, {entry.id: before}, {entry.id: after})
-        classes.set_status(transaction, entry.id, "rejected", classes.Edit(decision=decision))
+        classes.set_status(transaction, entry.id, "rejected", classes.Edit(seen, decision))
         return classes.get(transaction, entry.id)
 
 
-def undo(store: Store, who: str) -> Decision:
-    """Take back the newest operator's decision in force, and return it.
+def undo(store: Store, who: str, decision: int | None = None) -> Decision:
+    """Take back a decision in force, the newest of an operator if none is named, and return it.
+
+    Raises:
+        NotFound: if there is none.
+        Conflict: if something that it changed was changed again since, or it is not in force.
+    """
+    return _take_back(store, who, "undo", decisions.latest_undoable, decision)
+
+
+def redo(store: Store, who: str, decision: int | None = None) -> Decision:
+    """Take back an undo, and return the decision in force again.
+
+    Args:
+        store: of the workspace.
+        who: decides.
+        decision: the undo; the newest since anything new was decided if none is named.
 
     Raises:
         NotFound: if there is none.
         Conflict: if something that it changed was changed again since.
     """
-    return _take_back(store, who, "undo", decisions.latest_undoable)
+    return _take_back(store, who, "redo", decisions.latest_redoable, decision)
 
 
-def redo(store: Store, who: str) -> Decision:
-    """Take back the newest undo since anything new was decided, and return the decision in force again.
-
-    Raises:
-        NotFound: if there is none.
-        Conflict: if something that it changed was changed again since.
-    """
-    return _take_back(store, who, "redo", decisions.latest_redoable)
+def reversible(store: Store) -> dict[int, bool]:
+    """Return the decisions of operators that can be taken back, and whether doing so is a redo."""
+    with store.reading() as transaction:
+        return decisions.open_ends(transaction, VERBS)
 
 
 def history(store: Store, limit: int | None = None) -> list[Decision]:
@@ -209,6 +291,7 @@ def show(store: Store, id_or_name: str) -> ClassView:
         nearest = details.evidence.get("nearest_class")
         return ClassView(
             line=_line(transaction, entry, _faces_by_class(present)),
+            note=details.note,
             version=details.version,
             members=len(members),
             evidence=details.evidence,
@@ -229,13 +312,30 @@ def _live(transaction: Connection, id_or_name: str) -> MethodClass:
     return entry
 
 
-def _check_part(entry: MethodClass, members: NDArray[np.int64], face_ids: Collection[int]) -> None:
+def _checked_note(note: str, class_id: int) -> str | None:
+    lines = "\n".join(line.rstrip() for line in note.strip().splitlines())
+    if len(lines) > LONGEST_NOTE:
+        raise BadInput(
+            f"class {class_id}: a note of {len(lines)} characters. At most {LONGEST_NOTE} are expected."
+        )
+    if not all(letter.isprintable() or letter in "\n\u200c\u200d" for letter in lines):
+        raise BadInput(f"class {class_id}: the note holds control characters. Leave them out.")
+    return lines or None
+
+
+def _refuse_strangers(entry: MethodClass, members: NDArray[np.int64], face_ids: Collection[int]) -> None:
+    if not face_ids:
+        raise BadInput(f"class {entry.id}: no face is given. Name at least one by its id.")
     strangers = sorted(set(face_ids) - set(members.tolist()))
     if strangers:
         raise BadInput(
             f"class {entry.id}: face {strangers[0]} is not a member of it. `owcl export csv` lists faces "
             "with their ids and classes. Leave it out."
         )
+
+
+def _check_part(entry: MethodClass, members: NDArray[np.int64], face_ids: Collection[int]) -> None:
+    _refuse_strangers(entry, members, face_ids)
     if not 0 < len(set(face_ids)) < len(members):
         raise BadInput(
             f"class {entry.id}: {len(set(face_ids))} of its {len(members)} faces were to be split off. "
@@ -266,12 +366,18 @@ def _take_back(
     who: str,
     verb: str,
     latest: Callable[[Connection, Collection[str]], Decision | None],
+    chosen: int | None,
 ) -> Decision:
     with store.transaction() as transaction:
-        target = latest(transaction, VERBS)
+        target = latest(transaction, VERBS) if chosen is None else decisions.get(transaction, chosen)
         if target is None:
             raise NotFound(
                 f"history: there is nothing to {verb}. `owcl classes history` shows what was decided."
+            )
+        if decisions.open_ends(transaction, VERBS).get(target.id) is not (verb == "redo"):
+            raise Conflict(
+                f"decision {target.id}: it is nothing to {verb}, or somebody did so already. "
+                "`owcl classes history` shows what was decided."
             )
         _refuse_if_changed_since(transaction, target)
         # A class that the decision made is rejected by its undo: its id is never given to another.
@@ -290,7 +396,8 @@ def _take_back(
 def _refuse_if_changed_since(transaction: Connection, target: Decision) -> None:
     moved = memberships.moved_by(transaction, target.id)
     for key, state in target.after.items():
-        later = classes.snapshot(transaction, int(key)) != state
+        # Decisions from before a class could have a note know nothing of it.
+        later = not state.items() <= classes.snapshot(transaction, int(key)).items()
         born_of_it = key not in target.before
         joined = born_of_it and set(memberships.members(transaction, int(key)).tolist()) - set(moved)
         if later or joined:

@@ -122,6 +122,63 @@ def test_a_label_moves_faces_to_a_class_and_its_undo_moves_them_back(store: Stor
     assert members(store) == after
 
 
+def test_released_faces_are_of_no_class_until_the_release_is_undone(store: Store) -> None:
+    before = members(store)
+    registry.release(store, "2", [5, 8], "anna")
+    assert members(store) == before | {2: [6, 7]}
+    registry.undo(store, "anna")
+    assert members(store) == before
+
+
+def test_a_class_is_made_of_faces_from_anywhere_and_its_undo_puts_them_back(store: Store) -> None:
+    before = members(store)
+    new = registry.make(store, [5, 9, 13], "anna", "SimSwap")
+    assert (new.id, new.status) == (4, "named")
+    assert members(store) == before | {2: [6, 7, 8], 3: [10, 11, 12], 4: [5, 9, 13]}
+    registry.undo(store, "anna")
+    assert members(store) == before | {4: []}
+
+
+def test_a_note_is_kept_replaced_and_taken_away_and_undone_like_a_name(store: Store) -> None:
+    registry.name(store, "2", "a", "anna", note="first\nsecond ")
+    registry.name(store, "2", "b", "anna")
+    assert registry.show(store, "2").note == "first\nsecond"
+    registry.name(store, "2", "b", "anna", note=" ")
+    assert registry.show(store, "2").note is None
+    registry.undo(store, "anna")
+    assert registry.show(store, "2").note == "first\nsecond"
+
+
+def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(store: Store) -> None:
+    seen = registry.show(store, "2").version
+    registry.name(store, "2", "Anna's name", "anna", seen=seen)
+    before = members(store), registered(store), registry.history(store)
+    late: tuple[Callable[[], object], ...] = (
+        lambda: registry.name(store, "2", "Ben's name", "ben", seen=seen),
+        lambda: registry.merge(store, "2", "3", "ben", seen=seen),
+        lambda: registry.split(store, "2", [5], "ben", seen=seen),
+        lambda: registry.release(store, "2", [5], "ben", seen=seen),
+        lambda: registry.reject(store, "2", "ben", seen=seen),
+    )
+    for verb in late:
+        with pytest.raises(Conflict, match=r"class 2 was renamed by anna at .*Reload and decide again"):
+            verb()
+    assert (members(store), registered(store), registry.history(store)) == before
+
+
+def test_any_decision_can_be_taken_back_if_nothing_later_touched_the_same_class(store: Store) -> None:
+    registry.name(store, "2", "a", "anna")
+    registry.name(store, "3", "b", "anna")
+    assert registry.reversible(store) == {1: False, 2: False}
+    registry.undo(store, "ben", 1)
+    assert [line.name for line in registry.list_classes(store)] == ["real", "new-2", "b"]
+    with pytest.raises(Conflict, match="decision 1: it is nothing to undo"):
+        registry.undo(store, "ben", 1)
+    assert registry.reversible(store) == {2: False, 3: True}
+    registry.redo(store, "ben", 3)
+    assert [line.name for line in registry.list_classes(store)] == ["real", "a", "b"]
+
+
 def test_a_label_needs_a_face_that_there_is_and_a_live_class(store: Store) -> None:
     with pytest.raises(BadInput, match="no face is given"):
         registry.label(store, "3", [], "anna")
@@ -199,9 +256,16 @@ def test_a_rejected_class_is_predicted_no_more_but_its_faces_are_not_proposed_ag
         (lambda s: registry.merge(s, "2", "2", "a"), Conflict, "leads back to it"),
         (lambda s: registry.merge(s, "2", "99", "a"), NotFound, "there is no class '99'"),
         (lambda s: registry.split(s, "2", [5, 9], "a"), BadInput, "class 2: face 9 is not a member of it"),
-        (lambda s: registry.split(s, "2", [], "a"), BadInput, "0 of its 4 faces were to be split off"),
+        (lambda s: registry.split(s, "2", [], "a"), BadInput, "class 2: no face is given"),
         (lambda s: registry.split(s, "2", [5, 6, 7, 8], "a"), BadInput, "4 of its 4 faces"),
         (lambda s: registry.split(s, "2", [5], "a", "real"), Conflict, "the name 'real' belongs to class 1"),
+        (lambda s: registry.release(s, "2", [9], "a"), BadInput, "class 2: face 9 is not a member of it"),
+        (lambda s: registry.make(s, [], "a"), BadInput, "a class needs faces"),
+        (lambda s: registry.make(s, [99], "a"), NotFound, "there is no face 99"),
+        (lambda s: registry.make(s, [5], "a", "real"), Conflict, "the name 'real' belongs to class 1"),
+        (lambda s: registry.name(s, "2", "x", "a", note="a" * 4001), BadInput, "a note of 4001 characters"),
+        (lambda s: registry.name(s, "2", "x", "a", note="\x1b[2J"), BadInput, "control characters"),
+        (lambda s: registry.undo(s, "a", 99), NotFound, "decision 99"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(
