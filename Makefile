@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench
+.PHONY: demo test check bench browser
 .DELETE_ON_ERROR:
 
 # uv takes torch and torchvision from the same index, so that both are of one build.
@@ -14,9 +14,15 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(BIN)/owcl simulate rendered --workspace demo
+	$(BIN)/owcl simulate rendered --quick --workspace demo
 
-test: $(READY)
+# The review page is tested in a real browser: Debian's, installed where that is allowed.
+browser:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { test "$$(id -u)" = 0 \
+	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+	  || echo "No Chromium: tests of the review page will be skipped. Install it: apt install chromium"
+
+test: $(READY) browser
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: $(READY)

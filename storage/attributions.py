@@ -55,8 +55,16 @@ def current(transaction: Connection, experience: int | None = None) -> Attributi
     Class ids are resolved: faces of a class that was merged are of the class it was merged into. Rows may
     come from several model versions; the one given is the newest among them, or 0 where there is no row.
     """
-    newest = func.max(AttributionRow.id)
-    found = _one_a_face(transaction, newest, experience)
+    return resolved(transaction, newest(transaction, experience))
+
+
+def newest(transaction: Connection, experience: int | None = None) -> Attributions:
+    """Return the newest attribution of each face, as it was made, by ascending face id."""
+    return _one_a_face(transaction, func.max(AttributionRow.id), experience)
+
+
+def resolved(transaction: Connection, found: Attributions) -> Attributions:
+    """Replace merged classes by those that they were merged into."""
     return replace(found, class_ids=merges.resolve_all(transaction, found.class_ids))
 
 

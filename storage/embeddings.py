@@ -43,7 +43,7 @@ def read(
     Raises:
         NotFound: if a face that was asked for has no embedding under this model version.
     """
-    wanted = _embedded(transaction, model_version) if face_ids is None else np.asarray(face_ids, np.int64)
+    wanted = of_version(transaction, model_version) if face_ids is None else np.asarray(face_ids, np.int64)
     ascending = np.unique(wanted)
     vectors = np.empty((0, 0), dtype=np.float32)
     filled = 0
@@ -69,7 +69,8 @@ def missing(transaction: Connection, model_version: int, experience: int | None 
     return id_array(transaction.execute(query).scalars())
 
 
-def _embedded(transaction: Connection, model_version: int) -> NDArray[np.int64]:
+def of_version(transaction: Connection, model_version: int) -> NDArray[np.int64]:
+    """Return the `(N,)` ids of the faces that have an embedding under a model version, ascending."""
     query = select(EmbeddingRow.face_id).where(EmbeddingRow.model_version == model_version)
     return id_array(transaction.execute(query.order_by(EmbeddingRow.face_id)).scalars())
 

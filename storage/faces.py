@@ -105,6 +105,13 @@ def in_experience(transaction: Connection, index: int) -> NDArray[np.int64]:
     return id_array(transaction.execute(query).scalars())
 
 
+def experience_of_all(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the `(N,)` ids of all faces, ascending, and the experience in which each came."""
+    rows = transaction.execute(select(FaceRow.id, FaceRow.experience).order_by(FaceRow.id)).all()
+    columns = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1]
+
+
 def count(transaction: Connection, index: int | None = None) -> int:
     """Return how many faces there are, or how many experience `index` holds."""
     query = select(func.count()).select_from(FaceRow)

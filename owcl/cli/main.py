@@ -21,6 +21,7 @@ COMMANDS = {
     "ingest": ("owcl.cli.ingest:ingest", "Take in unlabelled faces and attribute them."),
     "discover": ("owcl.cli.discover:discover", "Look for new methods among the faces taken in."),
     "classes": ("owcl.cli.classes:classes", "List, show, name, merge, split and reject classes."),
+    "review": ("owcl.cli.review:review", "Look at discoveries in a browser and decide about them."),
     "queue": ("owcl.cli.queue:queue", "Show the faces whose labels would help most."),
     "update": ("owcl.cli.update:update", "Learn what was discovered, without forgetting."),
     "attribute": ("owcl.cli.attribute:attribute", "Say who made images, without taking them in."),

@@ -60,6 +60,7 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="KIND",
             help="Who answers owcl queue after each discovery: oracle, noisy:0.1, lazy:20 or random:20.",
         ),
+        click.option("--quick", is_flag=True, help="Learn with half of the steps, for a first look."),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
     )
@@ -144,9 +145,9 @@ def _simulate(
     **faces: Any,
 ) -> None:
     from owcl.engine.baselines import BASELINES, PEERS
-    from owcl.engine.simulate import COLUMNS, Asked
+    from owcl.engine.simulate import Asked
     from owcl.engine.simulate import simulate as run
-    from owcl.evaluation.table import summary
+    from owcl.evaluation.table import COLUMNS, summary
 
     preset = options["preset"]
     parts = ("simulation", scenario, preset, (options["operator"] or "").replace(":", "-"))
@@ -155,7 +156,13 @@ def _simulate(
     current().log_to(workspace)
     rows = (*BASELINES, *PEERS) if options["peers"] else tuple(BASELINES) if options["baselines"] else ()
     asked = Asked(
-        scenario, learner=options["learner"], preset=preset, operator=options["operator"], rows=rows, **faces
+        scenario,
+        learner=options["learner"],
+        preset=preset,
+        operator=options["operator"],
+        rows=rows,
+        quick=options["quick"],
+        **faces,
     )
     with output.progress() as report:
         found = run(asked, workspace, options["seeds"], report)

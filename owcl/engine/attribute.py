@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from owcl.errors import NotFound
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.types import UNKNOWN, Quarantined
+from owcl.types import UNKNOWN, Attributions, MethodClass, Quarantined
 from storage import classes
 
 
@@ -68,23 +68,30 @@ def attribute(
         if good:
             images = np.stack([face.pixels.transpose(2, 0, 1) for face in good])
             judged = answer.attribute(answer.embed(np.arange(len(good)), images))
-            known = [entries.get(class_id) for class_id in judged.class_ids.tolist()]
-            rows = [
-                AttributedFace(
-                    face.source,
-                    UNKNOWN if entry is None else entry.id,
-                    "unknown" if entry is None else entry.name,
-                    None if entry is None else entry.family,
-                    float(judged.probabilities[row]),
-                    float(judged.p_values[row]),
-                )
-                for row, (face, entry) in enumerate(zip(good, known, strict=True))
-            ]
+            rows = in_words(judged, good, entries)
             if localiser is not None:
                 rows = _localised(localiser, rows, good, images, heat_maps)
             attributed += rows
         report("attributing faces", len(attributed) + len(bad), None)
     return attributed, bad
+
+
+def in_words(
+    judged: Attributions, faces: Sequence[LoadedFace], entries: Mapping[int, MethodClass]
+) -> list[AttributedFace]:
+    """Return attributions of faces with the names of live classes."""
+    known = [entries.get(class_id) for class_id in judged.class_ids.tolist()]
+    return [
+        AttributedFace(
+            face.source,
+            UNKNOWN if entry is None else entry.id,
+            "unknown" if entry is None else entry.name,
+            None if entry is None else entry.family,
+            float(judged.probabilities[row]),
+            float(judged.p_values[row]),
+        )
+        for row, (face, entry) in enumerate(zip(faces, known, strict=True))
+    ]
 
 
 def _localised(

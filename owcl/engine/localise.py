@@ -86,13 +86,19 @@ def described(model: RankingModel, sources: Sequence[str], found: Located) -> li
 
 def draw(pixels: NDArray[np.uint8], heat: NDArray[np.float32], picture: Path) -> None:
     """Write an `(H, W, 3)` face and the same under its `(H, W)` heat, side by side, as PNG."""
+    both = np.concatenate([pixels, under_heat(pixels, heat)], axis=1)
+    scale = max(1, 512 // len(pixels))
+    image = Image.fromarray(both)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(picture, "PNG")
+
+
+def under_heat(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return an `(H, W, 3)` face with the colours of its `(H, W)` heat over it."""
     from matplotlib import colormaps
 
     colours = colormaps["inferno"](heat)[:, :, :3] * 255
     # Cool places stay as they are, so that one sees what is under the hot ones.
     opacity = np.clip(heat, 0, 1)[:, :, None] * 0.75
-    both = np.concatenate([pixels, pixels * (1 - opacity) + colours * opacity], axis=1)
-    scale = max(1, 512 // len(pixels))
-    image = Image.fromarray(both.round().astype(np.uint8))
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(picture, "PNG")
+    painted: NDArray[np.uint8] = (pixels * (1 - opacity) + colours * opacity).round().astype(np.uint8)
+    return painted

@@ -13,6 +13,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Answer
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import NotFound
+from owcl.memory.replay import Exemplars
 from owcl.models import checkpoint
 from owcl.models.embed import embed
 from owcl.models.network import Network
@@ -69,12 +70,26 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
         network, _, _ = checkpoint.load(workspace.root / before.weights)
         found += _merges(network, live, looks, younger, workspace.rng("merges", younger.id))
         report("comparing classes", number, len(discovered))
-    vectors, _ = embed(answer.network, known.images)
-    counter = ScaledDensityCount(workspace.configuration.novelty.smallest_class).fit(vectors, known.class_ids)
+    counter = _counter(workspace, answer, known)
     for number, entry in enumerate(discovered, start=1):
         found += _splits(workspace, answer, entry, members[entry.id], counter)
         report("looking into classes", number, len(discovered))
     return found
+
+
+def split_proposals(workspace: Workspace, class_id: int) -> list[Proposal]:
+    """Return the parts that would be split off one class.
+
+    Raises:
+        BadInput: if there is no model.
+        NotFound: if there is no such class.
+    """
+    answer = workspace.answer()
+    with workspace.store.reading() as transaction:
+        known = memory.recall(transaction)
+        entry = classes.get(transaction, class_id)
+        members = memberships.members(transaction, class_id)
+    return list(_splits(workspace, answer, entry, members, _counter(workspace, answer, known)))
 
 
 def proposed_part(workspace: Workspace, class_id: int) -> tuple[int, ...]:
@@ -83,13 +98,18 @@ def proposed_part(workspace: Workspace, class_id: int) -> tuple[int, ...]:
     Raises:
         NotFound: if no split of it is proposed.
     """
-    for proposal in proposals(workspace):
-        if proposal.verb == "split" and proposal.classes[0].id == class_id:
-            return proposal.face_ids
+    for proposal in split_proposals(workspace, class_id):
+        return proposal.face_ids
     raise NotFound(
         f"class {class_id}: its faces do not fall into several methods, so no split is proposed. "
         "`owcl classes proposals` lists what is. Name the faces to split off instead."
     )
+
+
+def _counter(workspace: Workspace, answer: Answer, known: Exemplars) -> ScaledDensityCount:
+    vectors, _ = embed(answer.network, known.images)
+    smallest = workspace.configuration.novelty.smallest_class
+    return ScaledDensityCount(smallest).fit(vectors, known.class_ids)
 
 
 def _merges(

@@ -193,8 +193,21 @@ def release(
         return classes.get(transaction, entry.id)
 
 
-def make(store: Store, face_ids: Collection[int], who: str, new_name: str | None = None) -> MethodClass:
+def make(
+    store: Store,
+    face_ids: Collection[int],
+    who: str,
+    new_name: str | None = None,
+    rejected: bool = False,
+) -> MethodClass:
     """Make a class of faces, wherever they belonged before, and return it.
+
+    Args:
+        store: of the workspace.
+        face_ids: of its members.
+        who: decides.
+        new_name: makes it a named class; without one it is provisional.
+        rejected: the faces are no class, and are not to be proposed again.
 
     Raises:
         BadInput: if no face is given, or the name cannot be one.
@@ -206,7 +219,7 @@ def make(store: Store, face_ids: Collection[int], who: str, new_name: str | None
     with store.transaction() as transaction:
         faces.by_ids(transaction, sorted(set(face_ids)))
         status: ClassStatus = "provisional" if new_name is None else "named"
-        new = classes.create(transaction, new_name, status)
+        new = classes.create(transaction, new_name, "rejected" if rejected else status)
         made = classes.snapshot(transaction, new)
         decision = _record(transaction, who, "make", new, {}, {new: made})
         evidence = {"made_by": who, "size": len(set(face_ids))}

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 import owcl
-from owcl.engine.simulate import COLUMNS
 from owcl.engine.workspace import Workspace
 from owcl.evaluation import figures
 from owcl.evaluation.report import ClassRow, Report, render
-from owcl.evaluation.table import summary
+from owcl.evaluation.table import COLUMNS, summary
 from owcl.types import UNKNOWN, MethodClass
 from storage import (
     attributions,
@@ -85,7 +84,8 @@ def report(workspace: Workspace, output: Path | None = None) -> Path:
 def _content(workspace: Workspace, transaction: Connection) -> tuple[Report, dict[str, str]]:
     entries = classes.everything(transaction)
     discovered = [entry for entry in entries if entry.status != "known"]
-    drawn = _figures(workspace, transaction, entries)
+    drawn = figures_over_time(transaction)
+    drawn |= _map(workspace, transaction, {entry.id: entry.name for entry in entries})
     headings = {
         "accuracy": "Accuracy over time",
         "forgetting": "Forgetting",
@@ -147,7 +147,9 @@ def _curves(transaction: Connection) -> dict[str, list[float | None]]:
     }
 
 
-def _figures(workspace: Workspace, transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, str]:
+def figures_over_time(transaction: Connection) -> dict[str, str]:
+    """Return SVG figures by name: accuracy, forgetting, confusion where they were measured, and arrivals."""
+    entries = classes.everything(transaction)
     drawn = {}
     curves = _curves(transaction)
     if curves:
@@ -161,11 +163,9 @@ def _figures(workspace: Workspace, transaction: Connection, entries: Sequence[Me
         drawn["counting"] = figures.counting(
             [(estimates[key].value, estimates[key].low, estimates[key].high) for key in sorted(estimates)]
         )
-    names = {entry.id: entry.name for entry in entries}
     per_class = _faces_per_class(transaction, entries)
     if any(any(values) for values in per_class.values()):
         drawn["arrivals"] = figures.arrivals(per_class)
-    drawn |= _map(workspace, transaction, names)
     return drawn
 
 

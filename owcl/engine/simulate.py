@@ -28,6 +28,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.evaluation.accuracy import Roles, registry_entry
 from owcl.evaluation.discovery import count_mae, discoveries
+from owcl.evaluation.table import COLUMNS
 from owcl.learners.registry import learner_named
 from owcl.models.network import with_outputs
 from owcl.types import Attributions
@@ -40,24 +41,8 @@ from scenarios.truth import AnswerKey
 from storage import attributions, classes, clusters, counts, experiences, faces, metrics, models
 
 Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
-COLUMNS = (
-    "id_acc_all",
-    "id_acc_novel",
-    "acc_known",
-    "acc_all_joint",
-    "acc_novel_joint",
-    "acc_novel_own",
-    "ami",
-    "ari",
-    "forget_labelled",
-    "forget_seen",
-    "count_mae",
-    "false_new",
-    "auroc",
-    "seconds",
-)
-"""What is said of each method, in the order of the table."""
 FACES_PER_METHOD = 300
+STEPS = ("first_steps", "arrival_steps", "update_steps", "refine_steps")
 DF40_IMAGE_SIZE = 256
 
 
@@ -95,6 +80,8 @@ class Asked:
     """Of the scenario `benchmark`, whose families arrive one after another."""
     rows: tuple[str, ...] = ()
     """Baselines and peers to run beside owcl, by name."""
+    quick: bool = False
+    """Learn with half of the steps, for a first look."""
 
 
 def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = silent) -> dict[str, Any]:
@@ -127,7 +114,7 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
     for seed, home in enumerate(roots):
         tree = _tree(asked, workspace, seed, report)
         schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
-        with _opened(home, schedule, seed, asked.learner) as opened:
+        with _opened(home, schedule, seed, asked) as opened:
             world = _world(opened, schedule, key, report)
             rows = _live(opened, world, human, report)
             per_experience += [{"seed": seed, **row} for row in rows]
@@ -181,21 +168,26 @@ def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule
     return composition.load(tree, asked.preset, copies, seed)
 
 
-def _opened(home: Path, schedule: Schedule, seed: int, learner: str) -> Workspace:
+def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspace:
+    training = TrainingConfiguration(learner=asked.learner)
+    if asked.quick:
+        halved = {name: getattr(training, name) // 2 for name in STEPS}
+        training = training.model_copy(update=halved)
     if (home / FILE_NAME).exists():
         opened = Workspace.open(home)
-        lived = (opened.configuration.seed, opened.configuration.training.learner)
-        if lived != (seed, learner):
+        lived = opened.configuration
+        if (lived.seed, lived.training) != (seed, training):
             opened.close()
             raise Conflict(
-                f"{home}: a workspace of seed {lived[0]} and learner {lived[1]}, not of {seed} and "
-                f"{learner}. Choose another folder."
+                f"{home}: a workspace of seed {lived.seed} and learner {lived.training.learner} with "
+                f"{lived.training.first_steps} first steps, not of {seed} and {training.learner} with "
+                f"{training.first_steps}. Choose another folder."
             )
         return opened
     settings = Configuration(
         seed=seed,
         faces=FacesConfiguration(image_size=schedule.image_size),
-        training=TrainingConfiguration(learner=learner),
+        training=training,
     )
     return Workspace.create(home, settings)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.types import UNKNOWN
+from owcl.types import UNKNOWN, Attributions
 from storage import attributions, classes, memberships
 
 
@@ -28,7 +29,13 @@ class Standing:
 
 def standing(transaction: Connection) -> Standing:
     """Return where each face belongs: on somebody's word where there is one, else as the model says."""
-    judged, members = attributions.current(transaction), memberships.active(transaction)
+    members = memberships.active(transaction)
+    live = [entry.id for entry in classes.live(transaction)]
+    return standing_of(attributions.current(transaction), members, live)
+
+
+def standing_of(judged: Attributions, members: memberships.Memberships, live: Collection[int]) -> Standing:
+    """Return where each face belongs, given what the model says, on whose word, and the live classes."""
     face_ids = np.union1d(judged.face_ids, members.face_ids)
     class_ids = np.full(len(face_ids), UNKNOWN, np.int64)
     origins = np.full(len(face_ids), "model", dtype=object)
@@ -39,6 +46,5 @@ def standing(transaction: Connection) -> Standing:
     spoken = np.searchsorted(face_ids, members.face_ids)
     class_ids[spoken] = members.class_ids
     origins[spoken] = members.origins
-    live = [entry.id for entry in classes.live(transaction)]
-    class_ids[~np.isin(class_ids, live)] = UNKNOWN
+    class_ids[~np.isin(class_ids, list(live))] = UNKNOWN
     return Standing(face_ids, class_ids, tuple(origins), shares[0], shares[1])

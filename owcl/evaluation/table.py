@@ -6,6 +6,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+COLUMNS = (
+    "id_acc_all",
+    "id_acc_novel",
+    "acc_known",
+    "acc_all_joint",
+    "acc_novel_joint",
+    "acc_novel_own",
+    "ami",
+    "ari",
+    "forget_labelled",
+    "forget_seen",
+    "count_mae",
+    "false_new",
+    "auroc",
+    "seconds",
+)
+"""What is said of each method, in the order of the table."""
 NOT_DEFINED = "\N{EN DASH}"
 TWO_DECIMALS = frozenset({"nmi", "ami", "ari", "auroc", "aupr", "oscr", "count_mae"})
 """Columns whose figures are about one; the others are percentages, numbers or seconds."""

@@ -10,9 +10,10 @@ import pytest
 
 from owcl.config import Configuration
 from owcl.engine.report import report
-from owcl.engine.simulate import COLUMNS, Asked, simulate
+from owcl.engine.simulate import Asked, simulate
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound
+from owcl.evaluation.table import COLUMNS
 from tests.conftest import NEW, SmallWorld
 
 ROWS = ("frozen_kmeans", "cpl_official", "supervised_bound", "cpl", "supervised")

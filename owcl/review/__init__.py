@@ -1,0 +1,1 @@
+"""The page on which operators look at discoveries and decide about them."""

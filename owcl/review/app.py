@@ -1,0 +1,380 @@
+"""The routes of the review page: parse, call the engine, show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+from jinja2 import Environment, FileSystemLoader
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+
+from owcl.engine import registry
+from owcl.engine.workspace import Workspace
+from owcl.errors import BadInput, Conflict, NotFound, OwclError
+from owcl.review import pages, pictures
+from owcl.review.map import SPAN, FaceMap
+from owcl.review.security import COOKIE, Door, Guard, guarded, right_password
+from owcl.review.snapshot import Snapshots
+from owcl.review.upload import looked_up
+from owcl.types import UNKNOWN
+from storage import classes
+
+HERE = Path(__file__).parent
+WHO, SEEN, BASE = "owcl_who", "owcl_seen", "owcl_base"
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+"""A face's picture never changes, since its id stands for its content."""
+MOST_IDS = 100_000
+"""Faces of one decision."""
+PATIENCE_AFTER_A_WRONG_PASSWORD = 1.0
+"""Seconds."""
+STATUS = {BadInput: 400, NotFound: 404, Conflict: 409}
+
+
+class Review:
+    """The page of one workspace.
+
+    Args:
+        workspace: open for as long as the page is.
+        door: what opens it.
+        who: decides, where the operator has not said so.
+    """
+
+    def __init__(self, workspace: Workspace, door: Door, who: str) -> None:
+        self.workspace = workspace
+        self.door = door
+        self.who = who
+        self.snapshots = Snapshots(workspace.store)
+        self.map = FaceMap(workspace)
+        # Not by the ending of a template's name: a page that escapes nothing would run what operators type.
+        loader = FileSystemLoader(HERE / "templates")
+        self.templates = Jinja2Templates(env=Environment(loader=loader, autoescape=True))
+        self.sprite = lru_cache(512)(lambda ids: pictures.sprite(workspace, ids))
+        self.picture = lru_cache(512)(lambda face_id, kind: pictures.face(workspace, face_id, kind))
+        self.figures = lru_cache(2)(self._figures)
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        changes: list[tuple[str, Callable[[Request, FormData], Awaitable[Response]]]] = [
+            ("/you", self.you),
+            ("/upload", self.look_up),
+            ("/undo", self.undo),
+            ("/redo", self.redo),
+            ("/faces/{verb:str}", self.decide_on_faces),
+            ("/classes/{class_id:int}/{verb:str}", self.decide_on_class),
+        ]
+        shows: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
+            ("/", self.inbox),
+            ("/classes/{class_id:int}", self.class_page),
+            ("/classes/{class_id:int}/faces.json", self.class_faces),
+            ("/classes/{class_id:int}/parts", self.parts),
+            ("/classes/{class_id:int}/{kind:str}.png", self.class_picture),
+            ("/faces/{face_id:int}/{kind:str}.png", self.face_picture),
+            ("/faces/{face_id:int}.json", self.face_facts),
+            ("/sprite.jpg", self.faces_sprite),
+            ("/map", self.map_page),
+            ("/map.json", self.map_points),
+            ("/history", self.history),
+            ("/overview", self.overview),
+            ("/figures/{name:str}.svg", self.figure),
+            ("/upload", self.upload_page),
+        ]
+        routes = [
+            *(Route(path, guarded(self.door, change), methods=["POST"]) for path, change in changes),
+            *(Route(path, show, methods=["GET"]) for path, show in shows),
+            Route("/login", self.login_page, methods=["GET"]),
+            Route("/login", self.login, methods=["POST"]),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        ]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(Guard, door=self.door)],
+            exception_handlers={OwclError: self.refuse, 404: self.absent},
+        )
+
+    async def inbox(self, request: Request) -> Response:
+        """Show the provisional classes that wait for a name."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        newest = max(snapshot.classes, default=0)
+        base = _number(request.cookies.get(BASE, request.cookies.get(SEEN))) or 0
+        cards = await run_in_threadpool(pages.inbox, self.workspace, snapshot, base)
+        page = self._page(request, "inbox", cards=cards, others=pages.others(snapshot))
+        if BASE not in request.cookies:
+            page.headers.append("set-cookie", self.door.cookie(BASE, str(base)))
+        page.headers.append("set-cookie", self.door.cookie(SEEN, str(newest), lasting=True))
+        return page
+
+    async def class_page(self, request: Request) -> Response:
+        """Show a class."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        shown = await run_in_threadpool(
+            pages.class_page, self.workspace, snapshot, request.path_params["class_id"]
+        )
+        return self._page(request, "class", shown=shown)
+
+    async def class_faces(self, request: Request) -> Response:
+        """Return the faces of a class as columns."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        order = request.query_params.get("order", "surest")
+        class_id = request.path_params["class_id"]
+        return JSONResponse(
+            await run_in_threadpool(pages.face_columns, self.workspace, snapshot, class_id, order)
+        )
+
+    async def parts(self, request: Request) -> Response:
+        """Show into which parts a class would be split, before anybody does."""
+        from owcl.engine.proposals import split_proposals
+
+        class_id = request.path_params["class_id"]
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        if class_id not in snapshot.live:
+            raise NotFound(f"class {class_id}: there is no live class of this id.")
+        found = await run_in_threadpool(split_proposals, self.workspace, class_id)
+        details = snapshot.live[class_id]
+        return self._page(request, "parts", found=found, entry=details.entry, version=details.version)
+
+    async def class_picture(self, request: Request) -> Response:
+        """Draw the mean residual or spectrum of a class."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        rows = snapshot.rows(request.path_params["class_id"])
+        face_ids = snapshot.present.face_ids[rows]
+        kind = _kind(request)
+        return _png(await run_in_threadpool(pictures.of_class, self.workspace, face_ids, kind), {})
+
+    async def face_picture(self, request: Request) -> Response:
+        """Draw a face, its residual or its spectrum."""
+        return _png(
+            await run_in_threadpool(self.picture, request.path_params["face_id"], _kind(request)), FOREVER
+        )
+
+    async def face_facts(self, request: Request) -> Response:
+        """Return where a face came from."""
+        found = await run_in_threadpool(pages.sources, self.workspace, [request.path_params["face_id"]])
+        return JSONResponse({"source": found[0]})
+
+    async def faces_sprite(self, request: Request) -> Response:
+        """Draw some faces as one picture."""
+        ids = tuple(_ids(request.query_params.get("ids", ""), pictures.LARGEST_SPRITE))
+        drawn = await run_in_threadpool(self.sprite, ids)
+        return Response(drawn, media_type="image/jpeg", headers=FOREVER)
+
+    async def map_page(self, request: Request) -> Response:
+        """Show the map."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        names = [(key, found.entry.name) for key, found in snapshot.live.items()]
+        return self._page(request, "map", names=names, span=SPAN)
+
+    async def map_points(self, request: Request) -> Response:
+        """Return the points of the map, or say that they are being placed."""
+        placed = await run_in_threadpool(self.map.points)
+        if placed is None:
+            return JSONResponse({"state": "drawing"}, 202)
+        face_ids, places = placed
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        present = snapshot.present
+        of = dict(zip(present.face_ids.tolist(), present.class_ids.tolist(), strict=True))
+        return JSONResponse(
+            {
+                "ids": face_ids.tolist(),
+                "x": places[:, 0].tolist(),
+                "y": places[:, 1].tolist(),
+                "classes": [of.get(face_id, UNKNOWN) for face_id in face_ids.tolist()],
+            }
+        )
+
+    async def history(self, request: Request) -> Response:
+        """Show who decided what."""
+        return self._page(request, "history", lines=await run_in_threadpool(pages.history, self.workspace))
+
+    async def overview(self, request: Request) -> Response:
+        """Show how well it goes."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        numbers = await run_in_threadpool(pages.numbers, self.workspace, snapshot)
+        drawn = await run_in_threadpool(self.figures, snapshot.state)
+        arrivals = pages.arrivals(snapshot)
+        return self._page(request, "overview", numbers=numbers, figures=list(drawn), arrivals=arrivals)
+
+    async def figure(self, request: Request) -> Response:
+        """Return a figure of the overview."""
+        snapshot = await run_in_threadpool(self.snapshots.now)
+        drawn = (await run_in_threadpool(self.figures, snapshot.state)).get(request.path_params["name"])
+        if drawn is None:
+            raise NotFound("figure: there is none of this name.")
+        # Figures carry their colours as inline styles, which are harmless inside an image.
+        policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+        return Response(drawn, media_type="image/svg+xml", headers=policy)
+
+    async def upload_page(self, request: Request) -> Response:
+        """Show where images can be dropped."""
+        return self._page(request, "upload", found=None, bad=[])
+
+    async def look_up(self, request: Request, form: FormData) -> Response:
+        """Attribute images that are not taken in."""
+        found, bad = await looked_up(self.workspace, form)
+        return self._page(request, "upload", found=found, bad=bad)
+
+    async def you(self, request: Request, form: FormData) -> Response:
+        """Remember who decides."""
+        who = " ".join(_word(form, "who").split())[:60]
+        if not who or not who.isprintable():
+            raise BadInput("you: a printable name is expected.")
+        back = RedirectResponse("/", 303)
+        back.headers.append("set-cookie", self.door.cookie(WHO, quote(who), lasting=True))
+        return back
+
+    async def undo(self, request: Request, form: FormData) -> Response:
+        """Take back a decision."""
+        return await self._take_back(request, form, registry.undo)
+
+    async def redo(self, request: Request, form: FormData) -> Response:
+        """Take back an undo."""
+        return await self._take_back(request, form, registry.redo)
+
+    async def _take_back(self, request: Request, form: FormData, verb: Callable[..., Any]) -> Response:
+        decision = _number(_word(form, "decision"))
+        await run_in_threadpool(verb, self.workspace.store, self._who(request), decision)
+        return RedirectResponse(_back(form), 303)
+
+    async def decide_on_class(self, request: Request, form: FormData) -> Response:
+        """Name, merge, split, thin out or reject a class."""
+        class_id, verb = request.path_params["class_id"], request.path_params["verb"]
+        store, who, key = self.workspace.store, self._who(request), str(class_id)
+        seen = _number(_word(form, "version"))
+        if verb == "name":
+            family, note = _word(form, "family").strip() or None, _word(form, "note")
+            await run_in_threadpool(registry.name, store, key, _word(form, "name"), who, family, note, seen)
+        elif verb == "merge":
+            await run_in_threadpool(registry.merge, store, key, _word(form, "into"), who, seen)
+        elif verb == "reject":
+            await run_in_threadpool(registry.reject, store, key, who, seen)
+        elif verb == "split":
+            name = _word(form, "name").strip() or None
+            await run_in_threadpool(registry.split, store, key, _chosen(form), who, name, seen)
+        elif verb == "release":
+            await run_in_threadpool(registry.release, store, key, _chosen(form), who, seen)
+        else:
+            raise NotFound(f"class {class_id}: {verb!r} is nothing that can be done with a class.")
+        return self._to_class(class_id)
+
+    async def decide_on_faces(self, request: Request, form: FormData) -> Response:
+        """Make a class of faces, add them to one, or say that they are none."""
+        verb, store, who = request.path_params["verb"], self.workspace.store, self._who(request)
+        chosen = _chosen(form)
+        if verb == "make":
+            name = _word(form, "name").strip() or None
+            entry = await run_in_threadpool(registry.make, store, chosen, who, name)
+        elif verb == "label":
+            entry = await run_in_threadpool(registry.label, store, _word(form, "into"), chosen, who)
+        elif verb == "dismiss":
+            entry = await run_in_threadpool(registry.make, store, chosen, who, None, True)
+        else:
+            raise NotFound(f"faces: {verb!r} is nothing that can be done with faces.")
+        return self._to_class(entry.id)
+
+    def _to_class(self, class_id: int) -> Response:
+        with self.workspace.store.reading() as transaction:
+            done = classes.details(transaction, class_id).decision
+        return RedirectResponse(f"/classes/{class_id}?done={done}", 303)
+
+    async def login_page(self, request: Request) -> Response:
+        """Ask for the password."""
+        return self._page(request, "login", wrong=False)
+
+    async def login(self, request: Request) -> Response:
+        """Open the door to whoever knows the password."""
+        async with request.form(max_files=0, max_fields=5) as form:
+            if right_password(self.door, _word(form, "password")):
+                welcome = RedirectResponse("/", 303)
+                welcome.headers.append("set-cookie", self.door.cookie(COOKIE, self.door.session))
+                return welcome
+        await asyncio.sleep(PATIENCE_AFTER_A_WRONG_PASSWORD)
+        return self._page(request, "login", status=403, wrong=True)
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Show an error as a person can use it."""
+        status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+        class_id = request.path_params.get("class_id")
+        known = class_id is not None and status != 404
+        back = f"/classes/{class_id}" if known else "/"
+        return self._page(request, "error", status=status, message=str(error), back=back)
+
+    async def absent(self, request: Request, error: Exception) -> Response:
+        """Say that there is no such page."""
+        return self._page(request, "error", status=404, message="There is no such page.", back="/")
+
+    def _page(self, request: Request, name: str, status: int = 200, **shown: Any) -> Response:
+        done = _number(request.query_params.get("done"))
+        frame = {
+            "page": name,
+            "csrf": self.door.csrf,
+            "csrf_field": "csrf",
+            "who": self._who(request),
+            "workspace": self.workspace.root.resolve().name,
+            "done": None if done is None else pages.decided(self.workspace, done),
+            "here": request.url.path,
+        }
+        return self.templates.TemplateResponse(
+            request, f"{name}.html.j2", {**frame, **shown}, status_code=status
+        )
+
+    def _who(self, request: Request) -> str:
+        said = unquote(request.cookies.get(WHO, ""))[:60]
+        return said if said and said.isprintable() else self.who
+
+    def _figures(self, state: tuple[int, ...]) -> dict[str, str]:
+        """Draw the figures of the overview; `state` is by which they are remembered."""
+        from owcl.engine.report import figures_over_time
+
+        with self.workspace.store.reading() as transaction:
+            return figures_over_time(transaction)
+
+
+def _kind(request: Request) -> str:
+    kind: str = request.path_params["kind"]
+    if kind not in ("face", "residual", "spectrum"):
+        raise NotFound(f"picture: {kind!r} is no kind of it.")
+    return kind
+
+
+def _png(drawn: bytes | None, headers: dict[str, str]) -> Response:
+    if drawn is None:
+        raise NotFound("picture: the file is no longer where it was ingested from.")
+    return Response(drawn, media_type="image/png", headers=headers)
+
+
+def _word(form: FormData, name: str) -> str:
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def _number(word: str | None) -> int | None:
+    return int(word) if word and word.isascii() and word.isdigit() and len(word) < 19 else None
+
+
+def _chosen(form: FormData) -> list[int]:
+    return _ids(_word(form, "faces"), MOST_IDS)
+
+
+def _ids(words: str, most: int) -> list[int]:
+    numbers = [_number(word) for word in words.split(",")]
+    if not 0 < len(numbers) <= most or None in numbers:
+        raise BadInput(f"faces: from 1 to {most:,} ids with commas between them are expected.")
+    return [number for number in dict.fromkeys(numbers) if number is not None]
+
+
+def _back(form: FormData) -> str:
+    """Return a path of this page to go back to, never another site's."""
+    path = _word(form, "back")
+    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return quote(path, safe="/") if inside else "/history"

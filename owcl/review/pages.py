@@ -1,0 +1,365 @@
+"""What each page shows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.engine import registry
+from owcl.engine.workspace import Workspace
+from owcl.errors import NotFound
+from owcl.review.snapshot import Snapshot
+from owcl.types import Decision
+from storage import classes, counts, decisions, embeddings, faces, memberships, metrics, models, quarantine
+
+STRIPS = {"representative": 8, "borderline": 4, "random": 4}
+"""Faces of each kind beside a class in the inbox."""
+NEAREST = 5
+"""Classes shown beside a class."""
+LOOKS = 50
+"""Faces of each class by which the nearest classes are found."""
+LOG = 200
+"""Decisions of the history."""
+MEASURED = {
+    "id_acc_all": "accuracy, all",
+    "acc_known": "accuracy, known",
+    "id_acc_novel": "accuracy, novel",
+    "forget_labelled": "forgetting",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """A class in the inbox."""
+
+    id: int
+    name: str
+    family: str | None
+    status: str
+    faces: int
+    recent: int
+    """Faces of the latest experience."""
+    born: int | None
+    stability: float | None
+    is_new: bool
+    """Since the operator's last visit."""
+    strips: Mapping[str, tuple[int, ...]]
+    """Face ids by the reason why they are shown."""
+
+
+@dataclass(frozen=True)
+class ClassPage:
+    """A class with all that an operator needs to decide on it."""
+
+    id: int
+    name: str
+    family: str | None
+    note: Sequence[tuple[str, bool]]
+    """Pieces of it, and which of them are links."""
+    note_text: str
+    status: str
+    version: int
+    live: bool
+    merged_into: int | None
+    born: int | None
+    faces: int
+    members: int
+    evidence: Sequence[tuple[str, str]]
+    nearest: Sequence[tuple[int, str, float]]
+    """Classes with the distance of their centres, the nearest first."""
+    arrivals: Sequence[int]
+    """Faces by the experience in which they came."""
+    others: Sequence[tuple[int, str]]
+    """Live classes that it could be merged into."""
+    families: Sequence[str]
+    real: int | None
+    """The class of genuine faces, if it is another one."""
+    log: Sequence[LogLine]
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A decision as people read it."""
+
+    id: int
+    when: datetime
+    who: str
+    verb: str
+    subject: str
+    changes: Sequence[tuple[str, str, str]]
+    """What, before, after."""
+    undo: str | None
+    """`undo` or `redo`, where it can be taken back."""
+
+
+def inbox(workspace: Workspace, snapshot: Snapshot, seen_until: int) -> list[Card]:
+    """Return the provisional classes, the most urgent first: large, growing, or uncertain."""
+    cards = [
+        _card(workspace, snapshot, found, seen_until)
+        for found in snapshot.live.values()
+        if found.entry.status == "provisional"
+    ]
+    return sorted(cards, key=_urgency, reverse=True)
+
+
+def _urgency(card: Card) -> float:
+    doubt = 1 - (card.stability if card.stability is not None else 1)
+    return math.log1p(card.faces) + math.log1p(card.recent) + 2 * doubt
+
+
+def _card(workspace: Workspace, snapshot: Snapshot, found: classes.ClassDetails, seen_until: int) -> Card:
+    entry = found.entry
+    rows = snapshot.rows(entry.id)
+    return Card(
+        entry.id,
+        entry.name,
+        entry.family,
+        entry.status,
+        len(rows),
+        int((snapshot.experience_of[rows] == snapshot.experiences).sum()),
+        found.born,
+        found.evidence.get("stability"),
+        entry.id > seen_until,
+        _strips(snapshot, rows, workspace.rng("strip", entry.id)),
+    )
+
+
+def _strips(
+    snapshot: Snapshot, rows: NDArray[np.intp], rng: np.random.Generator
+) -> dict[str, tuple[int, ...]]:
+    ordered = rows[order_of(snapshot, rows, "surest")]
+    many = STRIPS["representative"]
+    few = STRIPS["borderline"]
+    rest = ordered[many : max(many, len(ordered) - few)]
+    chosen = {
+        "representative": ordered[:many],
+        "borderline": ordered[max(many, len(ordered) - few) :],
+        "random": rng.permutation(rest)[: STRIPS["random"]],
+    }
+    return {
+        reason: tuple(snapshot.present.face_ids[some].tolist())
+        for reason, some in chosen.items()
+        if len(some)
+    }
+
+
+def order_of(snapshot: Snapshot, rows: NDArray[np.intp], order: str) -> NDArray[np.intp]:
+    """Return positions of rows in an order: `surest`, `unsure` or `newest`."""
+    if order == "newest":
+        return np.argsort(-snapshot.present.face_ids[rows], kind="stable")
+    shares = np.nan_to_num(snapshot.present.probabilities[rows], nan=1.0)
+    return np.argsort(-shares if order == "surest" else shares, kind="stable")
+
+
+def others(snapshot: Snapshot) -> list[tuple[int, str, str, int]]:
+    """Return id, name, status and faces of the live classes that somebody has named."""
+    return [
+        (key, found.entry.name, found.entry.status, len(snapshot.rows(key)))
+        for key, found in snapshot.live.items()
+        if found.entry.status != "provisional"
+    ]
+
+
+def class_page(workspace: Workspace, snapshot: Snapshot, class_id: int) -> ClassPage:
+    """Return what the page of a class shows.
+
+    Raises:
+        NotFound: if there is no such class.
+    """
+    found = snapshot.classes.get(class_id)
+    if found is None:
+        raise NotFound(f"class {class_id}: there is none. The overview lists those there are.")
+    entry = found.entry
+    with workspace.store.reading() as transaction:
+        members = memberships.members(transaction, class_id)
+        log = _lines(transaction, [one for one in decisions.history(transaction) if _is_about(one, class_id)])
+        nearest = _nearest(transaction, snapshot, class_id)
+    return ClassPage(
+        id=entry.id,
+        name=entry.name,
+        family=entry.family,
+        note=_linked(found.note or ""),
+        note_text=found.note or "",
+        status=entry.status,
+        version=found.version,
+        live=class_id in snapshot.live,
+        merged_into=entry.merged_into,
+        born=found.born,
+        faces=len(snapshot.rows(class_id)),
+        members=len(members),
+        evidence=[(key.replace("_", " "), _plain(value)) for key, value in found.evidence.items()],
+        nearest=nearest,
+        arrivals=snapshot.arrivals(class_id),
+        others=[(key, other.entry.name) for key, other in snapshot.live.items() if key != class_id],
+        families=sorted({other.entry.family for other in snapshot.classes.values() if other.entry.family}),
+        real=_real(snapshot, class_id),
+        log=log,
+    )
+
+
+def face_columns(workspace: Workspace, snapshot: Snapshot, class_id: int, order: str) -> dict[str, list[Any]]:
+    """Return the faces of a class as columns: ids, probabilities, p-values, and on whose word."""
+    rows = snapshot.rows(class_id)
+    if not len(rows):
+        with workspace.store.reading() as transaction:
+            kept = memberships.members(transaction, class_id)
+        rows = np.searchsorted(snapshot.present.face_ids, kept)
+    rows = rows[order_of(snapshot, rows, order)]
+    present = snapshot.present
+    return {
+        "ids": present.face_ids[rows].tolist(),
+        "probabilities": _rounded(present.probabilities[rows]),
+        "p_values": _rounded(present.p_values[rows]),
+        "origins": [present.origins[row] for row in rows.tolist()],
+    }
+
+
+def history(workspace: Workspace) -> list[LogLine]:
+    """Return the latest decisions, newest first."""
+    with workspace.store.reading() as transaction:
+        return _lines(transaction, decisions.history(transaction, limit=LOG))
+
+
+def decided(workspace: Workspace, decision: int) -> LogLine | None:
+    """Return a decision, if there is one of this id."""
+    with workspace.store.reading() as transaction:
+        try:
+            return _lines(transaction, [decisions.get(transaction, decision)])[0]
+        except NotFound:
+            return None
+
+
+def numbers(workspace: Workspace, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return the figures at the top of the overview."""
+    with workspace.store.reading() as transaction:
+        measured = _latest_metrics(transaction)
+        bad = quarantine.count(transaction)
+        found = counts.by_experience(transaction).get(snapshot.experiences)
+    provisional = sum(one.entry.status == "provisional" for one in snapshot.live.values())
+    shown = [
+        ("faces", f"{len(snapshot.present.face_ids):,}"),
+        ("experiences", str(max(snapshot.experiences, 0))),
+        ("classes", str(len(snapshot.live))),
+        ("waiting for you", str(provisional)),
+        ("unknown faces", f"{snapshot.unknown:,}"),
+        ("in quarantine", f"{bad:,}"),
+    ]
+    if found is not None:
+        shown.append(("new methods, last time", f"{found.value:g} ({found.low:g} to {found.high:g})"))
+    return shown + [
+        (label, f"{100 * measured[name]:.1f} %") for name, label in MEASURED.items() if name in measured
+    ]
+
+
+def arrivals(snapshot: Snapshot) -> list[tuple[int, str, list[int]]]:
+    """Return id, name and faces by experience of each discovered class."""
+    return [
+        (key, found.entry.name, snapshot.arrivals(key))
+        for key, found in snapshot.live.items()
+        if found.entry.status != "known"
+    ]
+
+
+def _latest_metrics(transaction: Connection) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for metric in metrics.read(transaction):
+        if metric.measured.method is None and metric.measured.split == "test" and metric.value is not None:
+            found[metric.name] = metric.value
+    return found
+
+
+def _nearest(transaction: Connection, snapshot: Snapshot, class_id: int) -> list[tuple[int, str, float]]:
+    """Return the classes whose centres lie nearest, by some faces of each."""
+    answering = models.answering(transaction)
+    if answering is None or class_id not in snapshot.live:
+        return []
+    embedded = embeddings.of_version(transaction, answering.id)
+    centres = {}
+    for key in snapshot.live:
+        ids = snapshot.present.face_ids[snapshot.rows(key)]
+        ids = ids[np.isin(ids, embedded, assume_unique=True)]
+        if len(ids):
+            looks = ids[:: max(1, len(ids) // LOOKS)][:LOOKS]
+            centres[key] = embeddings.read(transaction, answering.id, looks).vectors.mean(axis=0)
+    mine = centres.pop(class_id, None)
+    if mine is None:
+        return []
+    distances = {key: float(np.linalg.norm(centre - mine)) for key, centre in centres.items()}
+    near = sorted(distances, key=distances.__getitem__)[:NEAREST]
+    return [(key, snapshot.live[key].entry.name, distances[key]) for key in near]
+
+
+def _real(snapshot: Snapshot, class_id: int) -> int | None:
+    genuine = (key for key, found in snapshot.live.items() if found.entry.name.casefold() == "real")
+    found = next(genuine, None)
+    return None if found == class_id else found
+
+
+def _is_about(decision: Decision, class_id: int) -> bool:
+    targets = {state.get("merged_into") for state in decision.after.values() if isinstance(state, Mapping)}
+    return decision.subject == f"class {class_id}" or str(class_id) in decision.after or class_id in targets
+
+
+def _lines(transaction: Connection, found: Sequence[Decision]) -> list[LogLine]:
+    ends = decisions.open_ends(transaction, registry.VERBS)
+    return [
+        LogLine(
+            one.id,
+            one.when.astimezone(),
+            one.who,
+            one.verb,
+            one.subject,
+            _changes(one),
+            None if one.id not in ends else "redo" if ends[one.id] else "undo",
+        )
+        for one in found
+    ]
+
+
+def _changes(decision: Decision) -> list[tuple[str, str, str]]:
+    shown = []
+    for key, after in decision.after.items():
+        before = decision.before.get(key, {})
+        if not isinstance(after, Mapping):
+            shown.append((key, _plain(before or ""), _plain(after)))
+            continue
+        for part, value in after.items():
+            if value != before.get(part):
+                shown.append(
+                    (f"class {key}: {part.replace('_', ' ')}", _plain(before.get(part)), _plain(value))
+                )
+    return shown
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if math.isnan(value) else round(value, 4) for value in values.tolist()]
+
+
+def _linked(text: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text, and which of them are addresses of the web."""
+    pieces = re.split(r"(https?://[^\s<>\"']+)", text)
+    return [(piece, number % 2 == 1) for number, piece in enumerate(pieces) if piece]
+
+
+def sources(workspace: Workspace, face_ids: Sequence[int]) -> list[str]:
+    """Return where faces came from.
+
+    Raises:
+        NotFound: if there is no such face.
+    """
+    with workspace.store.reading() as transaction:
+        return [found.source for found in faces.by_ids(transaction, face_ids)]
