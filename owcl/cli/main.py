@@ -20,7 +20,7 @@ COMMANDS = {
     "train": ("owcl.cli.train:train", "Learn the methods that you know, from labelled faces."),
     "ingest": ("owcl.cli.ingest:ingest", "Take in unlabelled faces and attribute them."),
     "discover": ("owcl.cli.discover:discover", "Look for new methods among the faces taken in."),
-    "classes": ("owcl.cli.classes:classes", "List, show, name, merge, split and reject classes."),
+    "classes": ("owcl.cli.classes:classes", "List, show, name, merge, split, make and reject classes."),
     "review": ("owcl.cli.review:review", "Look at discoveries in a browser and decide about them."),
     "queue": ("owcl.cli.queue:queue", "Show the faces whose labels would help most."),
     "update": ("owcl.cli.update:update", "Learn what was discovered, without forgetting."),

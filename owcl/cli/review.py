@@ -41,7 +41,7 @@ def review(
     who: str,
     root: Path,
 ) -> None:
-    """Look at discoveries in a browser, and name, merge, split or reject them.
+    """Look at discoveries in a browser and decide about them.
 
     The page is served from this machine to this machine, and opens only with the address that is printed.
     Stop it with Ctrl-C; every decision is kept at once.

@@ -28,7 +28,6 @@ from owcl.review.map import SPAN, FaceMap
 from owcl.review.security import COOKIE, Door, Guard, guarded, right_password
 from owcl.review.snapshot import Snapshots
 from owcl.review.upload import looked_up
-from owcl.types import UNKNOWN
 from storage import classes
 
 HERE = Path(__file__).parent
@@ -182,14 +181,12 @@ class Review:
             return JSONResponse({"state": "drawing"}, 202)
         face_ids, places = placed
         snapshot = await run_in_threadpool(self.snapshots.now)
-        present = snapshot.present
-        of = dict(zip(present.face_ids.tolist(), present.class_ids.tolist(), strict=True))
         return JSONResponse(
             {
                 "ids": face_ids.tolist(),
                 "x": places[:, 0].tolist(),
                 "y": places[:, 1].tolist(),
-                "classes": [of.get(face_id, UNKNOWN) for face_id in face_ids.tolist()],
+                "classes": snapshot.class_of(face_ids).tolist(),
             }
         )
 

@@ -46,6 +46,14 @@ class Snapshot:
         order, ids = self._by_class
         return order[np.searchsorted(ids, class_id) : np.searchsorted(ids, class_id, side="right")]
 
+    def class_of(self, face_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the classes of `(N,)` faces, `UNKNOWN` also where nothing was ever said of one."""
+        places = np.searchsorted(self.present.face_ids, face_ids)
+        places = np.minimum(places, len(self.present.face_ids) - 1)
+        said = self.present.face_ids[places] == face_ids
+        found: NDArray[np.int64] = np.where(said, self.present.class_ids[places], UNKNOWN)
+        return found
+
     def arrivals(self, class_id: int) -> list[int]:
         """Return how many faces of a class came in each experience."""
         counted = np.bincount(self.experience_of[self.rows(class_id)], minlength=self.experiences + 1)

@@ -133,7 +133,8 @@ function look(index) {
   const facts = document.getElementById("one-facts");
   facts.textContent = `face ${id}, ${faces.origins[index]}`;
   fetch(`/faces/${id}.json`).then((answer) => answer.json()).then((found) => {
-    facts.textContent = `face ${id}, ${faces.origins[index]}: ${found.source}`;
+    facts.textContent = `face ${id}, ${faces.origins[index]}: ${found.source.split("/").pop()}`;
+    facts.title = found.source;
   });
 }
 
