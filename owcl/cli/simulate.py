@@ -60,7 +60,11 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             metavar="KIND",
             help="Who answers owcl queue after each discovery: oracle, noisy:0.1, lazy:20 or random:20.",
         ),
-        click.option("--quick", is_flag=True, help="Learn with half of the steps, for a first look."),
+        click.option(
+            "--quick",
+            is_flag=True,
+            help="In a new workspace, learn with half of the steps, for a first look.",
+        ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
     )

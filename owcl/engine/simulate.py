@@ -169,21 +169,19 @@ def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule
 
 
 def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspace:
-    training = TrainingConfiguration(learner=asked.learner)
-    if asked.quick:
-        halved = {name: getattr(training, name) // 2 for name in STEPS}
-        training = training.model_copy(update=halved)
     if (home / FILE_NAME).exists():
         opened = Workspace.open(home)
-        lived = opened.configuration
-        if (lived.seed, lived.training) != (seed, training):
+        lived = (opened.configuration.seed, opened.configuration.training.learner)
+        if lived != (seed, asked.learner):
             opened.close()
             raise Conflict(
-                f"{home}: a workspace of seed {lived.seed} and learner {lived.training.learner} with "
-                f"{lived.training.first_steps} first steps, not of {seed} and {training.learner} with "
-                f"{training.first_steps}. Choose another folder."
+                f"{home}: a workspace of seed {lived[0]} and learner {lived[1]}, not of {seed} and "
+                f"{asked.learner}. Choose another folder."
             )
         return opened
+    training = TrainingConfiguration(learner=asked.learner)
+    if asked.quick:
+        training = training.model_copy(update={name: getattr(training, name) // 2 for name in STEPS})
     settings = Configuration(
         seed=seed,
         faces=FacesConfiguration(image_size=schedule.image_size),
