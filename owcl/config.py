@@ -52,6 +52,11 @@ class TrainingConfiguration(_Part):
     learning_rate: float = Field(3e-3, gt=0, description="peak, for experience 0; updates take two thirds")
     device: str = Field("auto", description="auto, cpu or cuda")
 
+    def halved(self) -> Self:
+        """Return the same with half of the steps of everything in a stream."""
+        names = ("first_steps", "arrival_steps", "update_steps", "refine_steps")
+        return self.model_copy(update={name: getattr(self, name) // 2 for name in names})
+
 
 class MemoryConfiguration(_Part):
     """What is kept for replay."""

@@ -65,6 +65,12 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             is_flag=True,
             help="In a new workspace, learn with half of the steps, for a first look.",
         ),
+        click.option(
+            "--until",
+            type=click.IntRange(0),
+            metavar="N",
+            help="Stop after experience N, to look or to play the operator yourself; run again to go on.",
+        ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
     )
@@ -166,6 +172,7 @@ def _simulate(
         operator=options["operator"],
         rows=rows,
         quick=options["quick"],
+        until=options["until"],
         **faces,
     )
     with output.progress() as report:

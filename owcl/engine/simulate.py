@@ -42,7 +42,6 @@ from storage import attributions, classes, clusters, counts, experiences, faces,
 
 Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
 FACES_PER_METHOD = 300
-STEPS = ("first_steps", "arrival_steps", "update_steps", "refine_steps")
 DF40_IMAGE_SIZE = 256
 
 
@@ -82,6 +81,8 @@ class Asked:
     """Baselines and peers to run beside owcl, by name."""
     quick: bool = False
     """Learn with half of the steps, for a first look."""
+    until: int | None = None
+    """The experience to stop after; run again without it to go on."""
 
 
 def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = silent) -> dict[str, Any]:
@@ -108,6 +109,8 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         benchmark.read_protocol(asked.benchmark)
     if asked.preset is not None:
         read_preset(asked.preset)
+    if asked.until is not None and asked.rows:
+        raise BadInput("simulate: other rows are compared at the end of the stream. Leave out where to stop.")
     methods: dict[str, dict[str, list[float | None]]] = {}
     per_experience: list[dict[str, Any]] = []
     roots = [workspace if seeds == 1 else workspace / f"seed-{seed}" for seed in range(seeds)]
@@ -116,7 +119,7 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
         with _opened(home, schedule, seed, asked) as opened:
             world = _world(opened, schedule, key, report)
-            rows = _live(opened, world, human, report)
+            rows = _live(opened, world, human, asked.until, report)
             per_experience += [{"seed": seed, **row} for row in rows]
             _note(methods, "owcl", _final(opened, world, rows))
             for name in asked.rows:
@@ -181,7 +184,7 @@ def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspac
         return opened
     training = TrainingConfiguration(learner=asked.learner)
     if asked.quick:
-        training = training.model_copy(update={name: getattr(training, name) // 2 for name in STEPS})
+        training = training.halved()
     settings = Configuration(
         seed=seed,
         faces=FacesConfiguration(image_size=schedule.image_size),
@@ -196,10 +199,11 @@ def _world(workspace: Workspace, schedule: Schedule, key: AnswerKey, report: Rep
 
 
 def _live(
-    workspace: Workspace, world: _World, human: Operator | None, report: Report
+    workspace: Workspace, world: _World, human: Operator | None, until: int | None, report: Report
 ) -> list[dict[str, Any]]:
     """Live through the stream and return the figures of each experience, taken again from the store."""
-    for scheduled in world.schedule.experiences:
+    lived = world.schedule.experiences[: None if until is None else until + 1]
+    for scheduled in lived:
         began = time.monotonic()
         if _is_measured(workspace, scheduled.index):
             continue
@@ -208,7 +212,7 @@ def _live(
         else:
             _step(workspace, world, scheduled, human, report)
         _measure(workspace, world, scheduled.index, time.monotonic() - began)
-    return [_row(workspace, world, scheduled.index) for scheduled in world.schedule.experiences]
+    return [_row(workspace, world, scheduled.index) for scheduled in lived]
 
 
 def _is_measured(workspace: Workspace, experience: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from owcl.config import Configuration
+from owcl.config import Configuration, TrainingConfiguration
 from owcl.engine.report import report
 from owcl.engine.simulate import Asked, simulate
 from owcl.engine.workspace import Workspace
@@ -46,8 +46,9 @@ def result(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) ->
     with Workspace.open(small_world.workspace) as trained:
         settings: Configuration = trained.configuration
     Workspace.create(root / "home", settings).close()
+    stopped = simulate(Asked("folder", tree, until=1), root / "home")
     found = simulate(Asked("folder", tree, rows=ROWS), root / "home")
-    return {**found, "tree": tree, "home": root / "home"}
+    return {**found, "tree": tree, "home": root / "home", "stopped": stopped}
 
 
 def test_every_method_has_every_column_once_a_seed(result: dict[str, Any]) -> None:
@@ -94,6 +95,24 @@ def test_run_again_it_takes_the_same_figures_from_the_store(result: dict[str, An
     again = simulate(Asked("folder", result["tree"], rows=ROWS), result["home"])
     assert again["per_experience"] == result["per_experience"]
     assert again["methods"] == result["methods"]
+
+
+def test_stopped_after_an_experience_it_goes_on_from_there(result: dict[str, Any]) -> None:
+    stopped = result["stopped"]["per_experience"]
+    assert [row["experience"] for row in stopped] == [0, 1]
+    assert result["per_experience"][:2] == stopped
+    assert len(result["per_experience"]) == 3
+
+
+def test_rows_are_not_compared_in_the_middle_of_a_stream(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="at the end of the stream"):
+        simulate(Asked("folder", tmp_path, rows=ROWS, until=1), tmp_path / "home")
+
+
+def test_quick_is_half_of_every_step_of_a_stream() -> None:
+    full, half = TrainingConfiguration(), TrainingConfiguration().halved()
+    assert (half.first_steps, half.arrival_steps, half.update_steps, half.refine_steps) == (225, 45, 75, 20)
+    assert half.ranking_steps == full.ranking_steps
 
 
 def test_replay_and_distillation_keep_what_was_known(result: dict[str, Any]) -> None:
