@@ -10,6 +10,9 @@ from sklearn.covariance import LedoitWolf
 
 from owcl.errors import BadInput
 
+BATCH = 100_000
+"""Vectors that are whitened at a time, since that is done in double precision."""
+
 
 class WithinClassWhitening:
     """Makes the scatter within known classes the unit of every direction.
@@ -47,12 +50,25 @@ class WithinClassWhitening:
         scatter = LedoitWolf(assume_centered=True).fit(vectors - means[rows]).covariance_
         variances, directions = np.linalg.eigh(scatter)
         self._centre = vectors.mean(axis=0)
-        self._transform = directions / np.sqrt(np.maximum(variances, np.finfo(np.float64).tiny))
+        deviations = np.sqrt(np.maximum(variances, np.finfo(np.float64).tiny))
+        self._transform, self._inverse = directions / deviations, deviations[:, None] * directions.T
         return self
 
     def transform(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `(M, D)` vectors of unit length."""
-        whitened = (embeddings.astype(np.float64) - self._centre) @ self._transform
-        lengths = np.linalg.norm(whitened, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = (whitened / np.maximum(lengths, 1e-12)).astype(np.float32)
-        return unit
+        return np.concatenate(
+            [
+                _unit((part.astype(np.float64) - self._centre) @ self._transform)
+                for part in np.array_split(embeddings, 1 + len(embeddings) // BATCH)
+            ]
+        )
+
+    def inverse(self, whitened: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return `(M, D)` whitened vectors as they were before, centred and of unit length."""
+        return _unit(whitened.astype(np.float64) @ self._inverse)
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit

@@ -1,3 +1,5 @@
+"""Counting by density with anchors, and what all estimators share."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,10 +7,16 @@ import pytest
 from numpy.typing import NDArray
 
 from owcl.errors import BadInput
-from owcl.novelty.counting.density import DensityCount
+from owcl.novelty.base import NO_CLUSTER
+from owcl.novelty.counting.base import LARGEST_RESAMPLE, extended, numbered, resample
+from owcl.novelty.counting.density import DensityCount, Heap, unexplained
+
+REGISTERED = 4
 
 
-def _world(sizes: list[int], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def world(sizes: list[int], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Classes of unit vectors, of which the first four are registered with a hundred exemplars each."""
+    sizes = [100] * REGISTERED + sizes
     centres = rng.normal(size=(len(sizes), 64))
     centres *= 3 / np.linalg.norm(centres, axis=1, keepdims=True)
     labels = np.repeat(np.arange(len(sizes)), sizes)
@@ -16,10 +24,18 @@ def _world(sizes: list[int], rng: np.random.Generator) -> tuple[NDArray[np.float
     return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32), labels
 
 
-@pytest.mark.parametrize("sizes", [[120], [100, 150], [60, 200, 90], [40, 80, 120, 160, 200]])
+def fitted(
+    sizes: list[int], rng: np.random.Generator
+) -> tuple[DensityCount, NDArray[np.float32], NDArray[np.int64]]:
+    points, labels = world(sizes, rng)
+    known = labels < REGISTERED
+    return DensityCount(30).fit(points[known], labels[known]), points[~known], labels[~known] - REGISTERED
+
+
+@pytest.mark.parametrize("sizes", [[120], [100, 150], [60, 200, 90], [40, 80, 120, 160, 2000]])
 def test_separate_classes_are_counted_and_told_apart(sizes: list[int], rng: np.random.Generator) -> None:
-    points, labels = _world(sizes, rng)
-    estimate = DensityCount(30).estimate(points, rng)
+    counter, pool, labels = fitted(sizes, rng)
+    estimate = counter.estimate(pool, rng)
     assert estimate.value == len(sizes)
     assert estimate.low <= len(sizes) <= estimate.high
     clustered = estimate.labels >= 0
@@ -28,29 +44,78 @@ def test_separate_classes_are_counted_and_told_apart(sizes: list[int], rng: np.r
     assert len(pairs) == len(sizes)
 
 
+def test_false_alarms_are_no_class(rng: np.random.Generator) -> None:
+    points, labels = world([300], rng)
+    # Eight faces in ten of the pool are new; the others lie where registered classes do.
+    registered, false = labels < REGISTERED, np.flatnonzero(labels < REGISTERED)[::10]
+    pool = np.concatenate([points[labels == REGISTERED], points[false]])
+    counter = DensityCount(10).fit(points[registered], labels[registered])
+    estimate = counter.estimate(pool, rng)
+    assert estimate.value == 1
+    assert (estimate.labels[300:] == NO_CLUSTER).all()
+
+
+def test_a_cluster_that_false_alarms_cannot_explain_is_new_wherever_it_lies() -> None:
+    def heap(size: int, looks_known: bool) -> Heap:
+        return Heap(np.arange(size), np.arange(size), looks_known)
+
+    heaps = [heap(50, True), heap(8, True), heap(5, True), heap(9, False)]
+    kept = unexplained(heaps, false_alarms=15)
+    assert [len(one.rows) for one in kept] == [9, 50]
+
+
 def test_a_pool_smaller_than_a_class_holds_none(rng: np.random.Generator) -> None:
-    estimate = DensityCount(30).estimate(rng.normal(size=(29, 8)).astype(np.float32), rng)
+    counter, pool, _ = fitted([29], rng)
+    estimate = counter.estimate(pool, rng)
     assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
-    assert (estimate.labels == -1).all()
+    assert (estimate.labels == NO_CLUSTER).all()
 
 
 def test_an_empty_pool_holds_none(rng: np.random.Generator) -> None:
-    assert DensityCount(30).estimate(np.empty((0, 8), np.float32), rng).value == 0
+    counter, pool, _ = fitted([], rng)
+    assert counter.estimate(pool, rng).value == 0
 
 
 def test_what_is_not_finite_is_refused(rng: np.random.Generator) -> None:
+    counter, pool, _ = fitted([40], rng)
+    pool[3, 5] = np.nan
     with pytest.raises(BadInput, match="1 entries of the pool are not finite"):
-        DensityCount(2).estimate(np.array([[0.0, np.nan], [1, 1]], np.float32), rng)
+        counter.estimate(pool, rng)
 
 
 def test_the_same_source_of_randomness_gives_the_same_estimate(rng: np.random.Generator) -> None:
-    points, _ = _world([60, 60], rng)
-    first = DensityCount(30).estimate(points, np.random.default_rng(1))
-    second = DensityCount(30).estimate(points, np.random.default_rng(1))
+    counter, pool, _ = fitted([60, 60], rng)
+    first = counter.estimate(pool, np.random.default_rng(1))
+    second = counter.estimate(pool, np.random.default_rng(1))
     assert first.stability == second.stability
     assert (first.labels == second.labels).all()
 
 
-def test_a_large_pool_is_counted_on_micro_clusters(rng: np.random.Generator) -> None:
-    points, _ = _world([2000, 2500], rng)
-    assert DensityCount(100).estimate(points, rng).value == 2
+def test_a_small_class_beside_large_ones_is_found_in_a_pool_too_large_for_one_tree(
+    rng: np.random.Generator,
+) -> None:
+    counter, pool, labels = fitted([4000, 4000, 40], rng)
+    estimate = counter.estimate(pool, rng)
+    assert estimate.value == 3
+    assert len(np.unique(estimate.labels[labels == 2])) == 1
+
+
+def test_resamples_of_a_large_pool_are_small_and_hold_every_cluster(rng: np.random.Generator) -> None:
+    labels = np.repeat([0, 1, NO_CLUSTER], [50_000, 60, 3_000])
+    rows = resample(labels, rng)
+    assert len(rows) <= LARGEST_RESAMPLE
+    assert (labels[rows] == 1).sum() == 48
+
+
+def test_clusters_below_a_size_are_none_and_the_others_are_numbered_anew() -> None:
+    labels = np.array([4, 4, 4, 2, 7, 7, NO_CLUSTER])
+    assert numbered(labels, 2).tolist() == [0, 0, 0, NO_CLUSTER, 1, 1, NO_CLUSTER]
+
+
+def test_points_join_the_nearest_part_within_whose_reach_they_are() -> None:
+    points = np.array([[0], [1], [10], [11], [1.3], [5]], np.float32)
+    labels = extended(points, np.arange(4), np.array([0, 0, 1, 1]))
+    # Centres 0.5 and 10.5; every core face is 0.5 away, so that the reach is 0.55.
+    assert labels.tolist() == [0, 0, 1, 1, NO_CLUSTER, NO_CLUSTER]
+    points[4] = 1.04
+    assert extended(points, np.arange(4), np.array([0, 0, 1, 1]))[4] == 0

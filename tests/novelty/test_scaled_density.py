@@ -7,19 +7,16 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.scaled_density import (
-    ScaledDensityCount,
-    fused,
-    separation,
-)
+from owcl.novelty.counting.scaled_density import ScaledDensityCount, halves, separation
 
+Registered = tuple[np.ndarray, np.ndarray]
 QUIET = 0.1
 """Standard deviation of the directions in which methods leave their traces."""
 
 
 def points_around(centres: list[list[float]], each: int, rng: np.random.Generator) -> np.ndarray:
     """Two loud directions of pose and light, then four quiet ones."""
-    scales = np.array([3.0, 3.0, QUIET, QUIET, QUIET, QUIET])
+    scales = np.array([1.0, 1.0, QUIET, QUIET, QUIET, QUIET])
     stacked = np.repeat(np.array(centres), each, axis=0)
     return (np.pad(stacked, ((0, 0), (2, 0))) + scales * rng.standard_normal((len(stacked), 6))).astype(
         np.float32
@@ -27,33 +24,55 @@ def points_around(centres: list[list[float]], each: int, rng: np.random.Generato
 
 
 @pytest.fixture
-def registered(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def registered(rng: np.random.Generator) -> Registered:
     """Three methods, 1.5 apart in the quiet directions, which is fifteen standard deviations."""
     centres = [[0.0, 0, 0, 0], [1.5, 0, 0, 0], [0, 1.5, 0, 0]]
     return points_around(centres, 150, rng), np.repeat([1, 2, 3], 150)
 
 
-def test_the_modes_of_one_method_are_one_class(
-    registered: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
-) -> None:
-    modes = points_around([[0, 0, 2.0, 0], [0, 0, 2.7, 0], [0, 0, 2.35, 0.6]], 80, rng)
-    estimate = ScaledDensityCount().fit(*registered).estimate(modes, np.random.default_rng(1))
-    assert estimate.value == 1
-    assert estimate.stability == (1.0,)
-
-
-def test_two_methods_in_the_same_pool_are_two(
-    registered: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
-) -> None:
+def test_two_methods_in_the_same_pool_are_two(registered: Registered, rng: np.random.Generator) -> None:
     pool = points_around([[0, 0, 2.0, 0], [0, 0, 0, 2.0]], 120, rng)
     estimate = ScaledDensityCount().fit(*registered).estimate(pool, np.random.default_rng(1))
     assert estimate.value == 2
     assert adjusted_rand_score(np.repeat([0, 1], 120), estimate.labels) > 0.95
+    assert min(estimate.stability) > 0.9
 
 
-def test_a_pool_too_small_for_a_class_holds_none(registered: tuple[np.ndarray, np.ndarray]) -> None:
+def test_the_modes_of_one_method_are_one_class(registered: Registered, rng: np.random.Generator) -> None:
+    # Half a unit is five standard deviations of a quiet direction, and one half of a loud one.
+    modes = points_around([[0, 0, 2.0, 0], [0, 0, 2.0, 0.5]], 120, rng)
+    estimate = ScaledDensityCount().fit(*registered).estimate(modes, np.random.default_rng(1))
+    assert estimate.value == 1
+
+
+def test_a_heap_as_loose_as_everything_together_is_no_class(
+    registered: Registered, rng: np.random.Generator
+) -> None:
+    junk = 3 * rng.standard_normal((150, 6)).astype(np.float32)
+    estimate = ScaledDensityCount().fit(*registered).estimate(junk, np.random.default_rng(1))
+    assert estimate.value == 0
+
+
+def test_the_evidence_holds_both_limits_and_the_scale_between_them(
+    registered: Registered, rng: np.random.Generator
+) -> None:
+    pool = points_around([[0, 0, 2.0, 0]], 60, rng)
+    evidence = ScaledDensityCount().fit(*registered).estimate(pool, np.random.default_rng(1)).evidence
+    assert evidence["within"] < evidence["apart"] < evidence["between"]
+
+
+def test_one_registered_class_is_enough_to_begin_with(rng: np.random.Generator) -> None:
+    known = points_around([[0.0, 0, 0, 0]], 100, rng)
+    pool = points_around([[0, 0, 2.0, 0], [0, 2.0, 0, 0]], 100, rng)
+    counter = ScaledDensityCount().fit(known, np.zeros(100, np.int64))
+    assert counter.scale()["between"] == pytest.approx(2 * counter.scale()["within"], abs=2e-3)
+    assert counter.estimate(pool, np.random.default_rng(1)).value <= 2
+
+
+def test_a_pool_too_small_for_a_class_holds_none(registered: Registered) -> None:
     estimate = ScaledDensityCount(30).fit(*registered).estimate(registered[0][:29], np.random.default_rng(1))
     assert (estimate.value, estimate.high) == (0, 0)
+    assert (estimate.labels == NO_CLUSTER).all()
 
 
 def test_separation_counts_standard_deviations_along_the_line_of_the_centres() -> None:
@@ -64,9 +83,10 @@ def test_separation_counts_standard_deviations_along_the_line_of_the_centres() -
     assert separation(first, first) == 0
 
 
-def test_clusters_are_fused_from_the_closest_on_and_numbered_anew() -> None:
-    line = np.array([[-1], [1], [5], [7], [99], [101], [50]], np.float32)
-    labels = np.array([0, 0, 1, 1, 2, 2, NO_CLUSTER])
-    assert fused(line, labels, 10).tolist() == [0, 0, 0, 0, 1, 1, NO_CLUSTER]
-    assert fused(line, labels, 5).tolist() == labels.tolist()
-    assert fused(line, labels, 1000).tolist() == [0, 0, 0, 0, 0, 0, NO_CLUSTER]
+def test_halves_of_two_heaps_are_the_heaps(rng: np.random.Generator) -> None:
+    heaps = np.repeat([0.0, 9.0], 40)[:, None] + rng.standard_normal((80, 3))
+    sides, apart = halves(heaps, rng)
+    assert len(set(sides[:40])) == len(set(sides[40:])) == 1
+    assert sides[0] != sides[-1]
+    # Three directions of nine units each: 15.6, and deviations of about one.
+    assert apart == pytest.approx(9 * np.sqrt(3), rel=0.25)

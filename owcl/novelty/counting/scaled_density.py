@@ -1,67 +1,126 @@
-"""Counting by density, in the metric and on the scale that the registered classes set."""
+"""Counting by density, on the scale that the registered classes set."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
-from owcl.novelty.base import NO_CLUSTER, CountEstimate
-from owcl.novelty.counting.density import DensityCount, partition, reduced, resampled_count
-from owcl.novelty.whitening import WithinClassWhitening
+from owcl.novelty.base import NO_CLUSTER
+from owcl.novelty.counting.base import Registered, nearest_centres, numbered, radius, reduced, sample, thinned
+from owcl.novelty.counting.density import DensityCount, Heap
+from owcl.novelty.counting.tightness import Tightness
 
-SEPARATION = 7.0
-"""Standard deviations, as registered classes have them inside, by which two methods are apart."""
+SMALLEST_EXEMPLARS = 20
+"""Faces of a registered class that say how far its halves are apart."""
+LARGEST_SIDE = 300
+"""Faces of a cluster by which its separation from another is measured."""
+NEAREST = 3
+"""Cores around each that it may be one method with."""
+TOWARDS_BETWEEN = 0.4
+"""Where the scale lies between the limits that the registered classes set, in the logarithm."""
 
 
-class ScaledDensityCount:
-    """Density leaves of the whitened pool, fused where they are too close to be two methods.
+class ScaledDensityCount(DensityCount):
+    """Density clusters, split and fused and sifted by what the registered classes say of one method.
 
-    Whitening lets density see the traces of generators, and with them the modes that a single generator
-    has: one that redraws the mouth here and the eyes there leaves several dense heaps. In the whitened
-    space the scatter inside registered classes is the unit, and so how far apart two heaps must be to be two
-    methods can be said once for every embedding.
+    Density alone takes the modes of one generator for several, two that touch for one, and what is left of
+    all for one more. Registered classes are known to be one method each. How far apart the halves of one of
+    them are, and how far apart two of them, are limits between which the separation of two methods lies; and
+    the widest of them, with all in one heap as the other limit, says how loose a class may be.
 
-    Args:
-        smallest: faces that make a class.
+    Whitening also brings out small modes that a generator has, of one that redraws the mouth here and the
+    eyes there. These are close in the embedding as it is, so that two methods must be apart in both.
     """
 
-    def __init__(self, smallest: int = 30) -> None:
-        self.smallest = smallest
+    def learn(self, registered: Registered) -> None:
+        """Take the scale from the registered classes."""
+        super().learn(registered)
+        rng = np.random.default_rng(0)
+        large = [vectors for vectors in registered.of_each() if len(vectors) >= SMALLEST_EXEMPLARS]
+        exemplars = large or [registered.vectors]
+        self.within = max(halves(vectors, rng)[1] for vectors in exemplars)
+        between = [separation(*pair(one, other)) for one, other in combinations(exemplars, 2)]
+        # Two that this embedding cannot tell apart do not say how far apart two are that it can.
+        self.between = min((found for found in between if found > self.within), default=2 * self.within)
+        self.apart = self.within * (self.between / self.within) ** TOWARDS_BETWEEN
+        self.apart_as_is = min(halves(self._metric.inverse(vectors), rng)[1] for vectors in exemplars)
+        self.widest = Tightness(exemplars).widest
 
-    def fit(self, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> Self:
-        """Learn the metric from `(N, D)` embeddings of registered classes and their `(N,)` labels.
+    def scale(self) -> dict[str, float]:
+        """Return the limits, and what lies between them."""
+        names = ("within", "between", "apart", "apart_as_is", "widest")
+        return {name: round(float(getattr(self, name)), 3) for name in names}
 
-        Raises:
-            BadInput: if no class has two faces, or an entry is not finite.
-        """
-        self._metric = WithinClassWhitening().fit(embeddings, labels)
-        return self
+    def partition(
+        self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return the `(M,)` cluster of each whitened face."""
+        parts = [
+            part
+            for heap in self.heaps(points, rng)
+            for part in self._divided(points, heap, smallest, rng)
+            if radius(points[thinned(part.rows)]) <= self.widest
+        ]
+        labels = np.full(len(points), NO_CLUSTER, np.int64)
+        for number, part in enumerate(parts):
+            labels[part.rows] = number
+        cores = [points[part.core if len(part.core) else part.rows] for part in parts]
+        groups = np.arange(len(parts))
+        for one, other in neighbours(cores):
+            if groups[one] != groups[other] and not self.are_two(cores[one], cores[other], rng):
+                groups[groups == groups[other]] = groups[one]
+        return numbered(np.append(groups, NO_CLUSTER)[labels], smallest)
 
-    def estimate(self, pool: NDArray[np.float32], rng: np.random.Generator) -> CountEstimate:
-        """Count, cluster, and repeat on resamples for the interval and the stability.
+    def are_two(
+        self, first: NDArray[np.float32], second: NDArray[np.float32], rng: np.random.Generator
+    ) -> bool:
+        """Say whether `(N, D)` and `(M, D)` whitened faces are as far apart as two methods."""
+        first, second = (side[sample(len(side), LARGEST_SIDE, rng)] for side in (first, second))
+        if separation(*pair(first, second)) < self.apart:
+            return False
+        as_is = pair(self._metric.inverse(first), self._metric.inverse(second))
+        return separation(*as_is) >= self.apart_as_is
 
-        Raises:
-            BadInput: if an entry is not finite.
-        """
-        if len(pool) < self.smallest:
-            return DensityCount(self.smallest).estimate(pool, rng)
-        points = reduced(self._metric.transform(pool))
+    def _divided(
+        self, points: NDArray[np.float32], heap: Heap, smallest: int, rng: np.random.Generator
+    ) -> Iterator[Heap]:
+        """Halve a heap, and its halves, for as long as these are two methods and large enough."""
+        if len(heap.rows) >= 2 * smallest:
+            rows = heap.rows[sample(len(heap.rows), 2 * LARGEST_SIDE, rng)]
+            sides, apart = halves(points[rows], rng)
+            one, other = points[rows[sides == 0]], points[rows[sides == 1]]
+            if apart >= self.apart and self.are_two(one, other, rng):
+                centres = np.stack([one.mean(axis=0), other.mean(axis=0)])
+                nearest, _ = nearest_centres(points, heap.rows, centres)
+                parts = [heap.rows[nearest == side] for side in (0, 1)]
+                if min(map(len, parts)) >= smallest:
+                    for part in parts:
+                        half = Heap(part, np.intersect1d(part, heap.core), heap.looks_known)
+                        yield from self._divided(points, half, smallest, rng)
+                    return
+        yield heap
 
-        def divide(rows: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
-            return fused(points[rows], partition(points[rows], smallest), SEPARATION)
 
-        return resampled_count(len(pool), divide, self.smallest, rng)
+def neighbours(cores: Sequence[NDArray[np.floating]]) -> list[tuple[int, int]]:
+    """Return the pairs of cores of which one is among the nearest of the other."""
+    if len(cores) < 2:
+        return []
+    centres = np.stack([core.mean(axis=0) for core in cores])
+    order = cdist(centres, centres).argsort(axis=1)[:, 1 : NEAREST + 1]
+    pairs = {(min(one, other), max(one, other)) for one, row in enumerate(order.tolist()) for other in row}
+    return sorted(pairs)
 
 
 def separation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     """Return how far apart two sets of faces are, in standard deviations along the line of their centres.
 
     Args:
-        first: `(N, D)` embeddings.
-        second: `(M, D)` embeddings.
+        first: `(N, D)` vectors.
+        second: `(M, D)` vectors.
 
     Source:
         The sensitivity index d' of signal detection: distance of means over the root of the mean variance.
@@ -74,25 +133,22 @@ def separation(first: NDArray[np.floating], second: NDArray[np.floating]) -> flo
     return distance / max(float(spread), 1e-12)
 
 
-def fused(vectors: NDArray[np.floating], labels: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
-    """Fuse the closest two clusters until no two are closer than the scale.
+def pair(
+    first: NDArray[np.floating], second: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return two sets in the principal directions of both.
 
-    Args:
-        vectors: `(M, D)` embeddings.
-        labels: `(M,)` clusters; `NO_CLUSTER` where a face belongs to none.
-        scale: smallest separation of two clusters.
-
-    Returns:
-        `(M,)` clusters, numbered from 0.
+    In all directions the noise of few faces would count as distance.
     """
-    labels = labels.copy()
-    while True:
-        present = np.unique(labels[labels != NO_CLUSTER])
-        apart = {
-            (one, other): separation(vectors[labels == one], vectors[labels == other])
-            for one, other in combinations(present.tolist(), 2)
-        }
-        closest = min(apart, key=lambda pair: apart[pair], default=None)
-        if closest is None or apart[closest] >= scale:
-            return np.where(labels == NO_CLUSTER, NO_CLUSTER, np.searchsorted(present, labels))
-        labels[labels == closest[1]] = closest[0]
+    space = reduced(np.concatenate([first, second]))
+    return space[: len(first)], space[len(first) :]
+
+
+def halves(points: NDArray[np.floating], rng: np.random.Generator) -> tuple[NDArray[np.int64], float]:
+    """Return which half each of `(M, D)` points is in, by 2-means, and the separation of the halves."""
+    from sklearn.cluster import KMeans
+
+    space = reduced(points)
+    seed = int(rng.integers(2**31))
+    sides = KMeans(2, n_init=4, random_state=seed).fit_predict(space).astype(np.int64)
+    return sides, separation(space[sides == 0], space[sides == 1])

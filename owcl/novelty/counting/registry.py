@@ -1,0 +1,28 @@
+"""Estimators of the number of new classes, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from owcl.novelty.counting.anchored_cut import AnchoredCutCount
+from owcl.novelty.counting.base import PartitionCount
+from owcl.novelty.counting.calibrated_cut import CalibratedCutCount
+from owcl.novelty.counting.consensus import ConsensusCount
+from owcl.novelty.counting.density import DensityCount
+from owcl.novelty.counting.dp_means import DPMeansCount
+from owcl.novelty.counting.first_neighbours import FirstNeighbourCount
+from owcl.novelty.counting.kmeans_elbow import KMeansElbowCount
+from owcl.novelty.counting.pruning import PruningCount
+from owcl.novelty.counting.scaled_density import ScaledDensityCount
+
+ESTIMATORS: Mapping[str, type[PartitionCount]] = {
+    "scaled_density": ScaledDensityCount,
+    "consensus": ConsensusCount,
+    "density": DensityCount,
+    "calibrated_cut": CalibratedCutCount,
+    "anchored_cut": AnchoredCutCount,
+    "kmeans_elbow": KMeansElbowCount,
+    "first_neighbours": FirstNeighbourCount,
+    "dp_means": DPMeansCount,
+    "pruning": PruningCount,
+}

@@ -1,0 +1,111 @@
+"""Every estimator of the number of new classes, by what it is for and by worked numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from sklearn.metrics import silhouette_samples
+
+from owcl.novelty.base import NO_CLUSTER
+from owcl.novelty.counting.base import numbered, spread
+from owcl.novelty.counting.calibrated_cut import best_heights
+from owcl.novelty.counting.dp_means import dp_means
+from owcl.novelty.counting.first_neighbours import first_neighbour_groups, hierarchy
+from owcl.novelty.counting.kmeans_elbow import matched_accuracy
+from owcl.novelty.counting.registry import ESTIMATORS
+from owcl.novelty.counting.tightness import Tightness
+from tests.novelty.test_counting import REGISTERED, world
+
+
+def column(*values: float) -> NDArray[np.float64]:
+    return np.array(values, np.float64)[:, None]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimate_says_how_many_which_and_how_sure(name: str, rng: np.random.Generator) -> None:
+    points, labels = world([50, 70, 40], rng)
+    known = labels < REGISTERED
+    counter = ESTIMATORS[name](30).fit(points[known], labels[known])
+    estimate = counter.estimate(points[~known], rng)
+    assert estimate.low <= estimate.value <= estimate.high
+    assert estimate.labels.shape == (160,)
+    assert set(np.unique(estimate.labels)) - {NO_CLUSTER} == set(range(estimate.value))
+    assert len(estimate.stability) == estimate.value
+    assert len(estimate.evidence["counts_of_resamples"]) == 20
+    assert counter.estimate(points[:10], rng).value == 0
+
+
+@pytest.mark.parametrize("name", ["scaled_density", "consensus", "density", "calibrated_cut"])
+@pytest.mark.parametrize("sizes", [[120], [90, 140, 60]])
+def test_those_with_a_scale_count_what_is_easy(name: str, sizes: list[int], rng: np.random.Generator) -> None:
+    points, labels = world(sizes, rng)
+    known = labels < REGISTERED
+    counter = ESTIMATORS[name](30).fit(points[known], labels[known])
+    assert counter.estimate(points[~known], rng).value == len(sizes)
+
+
+def test_the_cut_is_where_registered_classes_come_apart() -> None:
+    # Example E15: heights 1, 1, 1 and 8; from 1 to just below 8 the cut gives the two classes.
+    lowest, highest = best_heights(linkage(column(0, 1, 2, 10, 11), "single"), np.array([0, 0, 0, 1, 1]))
+    assert lowest == 1
+    assert highest == pytest.approx(8)
+    assert highest < 8
+    pool = linkage(column(20, 21, 22, 31, 40), "single")
+    labels = fcluster(pool, np.sqrt(lowest * highest), "distance").astype(np.int64)
+    assert numbered(labels, 2).tolist() == [0, 0, 0, NO_CLUSTER, NO_CLUSTER]
+
+
+def test_points_without_a_class_do_not_move_the_cut() -> None:
+    # The first two points are far from the classed ones and from each other.
+    tree = linkage(column(100, 103, 0, 1, 2, 10, 11), "single")
+    assert best_heights(tree, np.array([0, 0, 0, 1, 1])) == (1, pytest.approx(8))
+
+
+@pytest.mark.parametrize(("penalty", "clusters"), [(0.3, 5), (4, 2), (36, 2), (49, 1)])
+def test_dp_means_founds_as_many_clusters_as_its_penalty_allows(penalty: float, clusters: int) -> None:
+    # Example E16, from the mean 4.8.
+    labels = dp_means(column(0, 1, 2, 10, 11), penalty)
+    assert labels.max() + 1 == clusters
+    if clusters == 2:
+        assert labels[:3].tolist() == [labels[0]] * 3
+        assert labels[3] == labels[4] != labels[0]
+
+
+def test_the_silhouette_falls_where_a_cluster_is_torn() -> None:
+    # Example E17, which fixes what the estimators by silhouette compare.
+    points = column(0, 1, 10, 11)
+    assert silhouette_samples(points, [0, 0, 1, 1]) == pytest.approx(
+        [0.904762, 0.894737, 0.894737, 0.904762], abs=1e-6
+    )
+    assert silhouette_samples(points, [0, 0, 1, 2]).mean() == pytest.approx(0.447222, abs=1e-6)
+
+
+def test_first_neighbours_make_groups() -> None:
+    # Example E18: first neighbours 1, 0, 1, 4, 3.
+    points = column(0, 1, 2.5, 10, 11.2)
+    assert first_neighbour_groups(points).tolist() == [0, 0, 0, 1, 1]
+    assert [level.tolist() for level in hierarchy(points)] == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
+
+
+def test_resamples_are_summed_up_by_their_middle_and_their_agreement() -> None:
+    # Example E25.
+    found = spread([2, 3, 2, 2, 5, 2, 3, 2, 2, 1])
+    assert found["median"] == 2
+    assert found["share_of_the_commonest"] == 0.6
+    assert found["from_10_to_90_percent"] == [1.9, 3.2]
+
+
+def test_accuracy_matches_clusters_and_classes_one_to_one() -> None:
+    # Cluster 1 holds most of class 7 and cluster 0 all of class 3; one face of five is elsewhere.
+    assert matched_accuracy(np.array([3, 3, 7, 7, 7]), np.array([0, 0, 1, 1, 0])) == pytest.approx(0.8)
+
+
+def test_a_cluster_as_loose_as_all_registered_classes_together_is_sifted_out() -> None:
+    spots = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    sifter = Tightness([spots, spots + 20])
+    points = np.concatenate([spots + 50, 40 * spots])
+    # Half a diagonal is the radius of a registered class; together they have twenty times as much.
+    assert 0.7 < sifter.widest < 14
+    assert sifter.sifted(points, np.repeat([1, 0], 4)).tolist() == [0] * 4 + [NO_CLUSTER] * 4
