@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from owcl.errors import BadInput, NotFound
-from scenarios.copies import copies, reposted, second_version
+from owcl.faces.reposting import reposted
+from scenarios.copies import copies, second_version
 from scenarios.folder import Tree, planned_image_size, read_tree, scheduled
 from scenarios.schedule import REAL, Arrival, FileEntry, Schedule, StreamPlan
 from scenarios.truth import AnswerKey

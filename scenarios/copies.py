@@ -15,6 +15,7 @@ from PIL import Image
 
 from owcl.faces.decode import Undecodable, decode
 from owcl.faces.load import Limits
+from owcl.faces.reposting import reposted
 
 VERSION = 1
 """Raised when the same face gives other copies."""
@@ -23,19 +24,6 @@ Change = Callable[[NDArray[np.uint8], np.random.Generator], bytes]
 
 _UP_SAMPLING = np.array([[0.01, 0.05, 0.01], [0.09, 0.7, 0.07], [0.01, 0.05, 0.01]], np.float32)
 _PHASE_GAIN = 0.006
-
-
-def reposted(face: NDArray[np.uint8], rng: np.random.Generator) -> bytes:
-    """Resize by 0.75 to 1.25, blur every second face a little, and compress as a JPEG of quality 60 to 95."""
-    height, width = face.shape[:2]
-    scale = rng.uniform(0.75, 1.25)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = cv2.resize(face, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    if rng.random() < 0.5:
-        resized = cv2.GaussianBlur(resized, (0, 0), rng.uniform(0.3, 0.7))
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(resized, np.uint8)).save(buffer, "JPEG", quality=int(rng.integers(60, 96)))
-    return buffer.getvalue()
 
 
 def second_version(face: NDArray[np.uint8], rng: np.random.Generator) -> bytes:

@@ -43,4 +43,9 @@ def discover(root: Path, as_json: bool) -> None:
     if result.promoted:
         rows = [(entry.id, entry.name, result.sizes[entry.id]) for entry in result.promoted]
         output.table(["id", "class", "faces"], rows)
+    if result.drifted:
+        output.note(
+            f"{result.drifted} of the clusters that wait look like known faces that were compressed again, "
+            "resized or blurred, and not like a new method."
+        )
     output.note("Next: owcl classes show ID and owcl classes name ID NAME, then owcl update")

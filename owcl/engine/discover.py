@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from owcl.engine import memory
-from owcl.engine.answer import Answer
+from owcl.engine.answer import Answer, Calibration
 from owcl.engine.candidates import Judged, rejected_examples, settle
 from owcl.engine.journal import journalled
 from owcl.engine.train import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
+from owcl.faces.reposting import reposted_views
 from owcl.learners.arrivals import ArrivalScores, arrival_scores
 from owcl.learners.strategy import TrainingPlan
 from owcl.memory.replay import Exemplars
@@ -25,12 +26,15 @@ from owcl.models.network import with_outputs
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.drift import compared_with_reposted
 from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
 from storage import counts, experiences, faces, memberships
 
 REJECTED_EXAMPLES = 100
 """Faces of each rejected class that a cluster is compared with."""
+VIEWS = 2
+"""Of each held-out known face, posted again, that a cluster is compared with."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class DiscoverResult:
     """Faces of each promoted class."""
     waiting: int
     """Clusters that are not yet a class."""
+    drifted: int
+    """Those of them that are known faces, compressed again, resized or blurred."""
 
 
 @journalled("discover")
@@ -66,12 +72,13 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     with workspace.store.reading() as transaction:
         candidates = _candidates(transaction, experience)
         known = memory.recall(transaction)
+    held_out = _held_out(workspace)
     face_ids, images = workspace.pixels(candidates)
     smallest = workspace.configuration.novelty.smallest_class
     chosen = np.zeros(len(face_ids), bool)
     p_values = np.ones(len(face_ids))
     if len(face_ids) >= smallest:
-        p_values = _arrival_p_values(workspace, answer, known, images, rng, report)
+        p_values = _arrival_p_values(workspace, answer, known, images, held_out.images, rng, report)
         rate = workspace.configuration.novelty.false_discovery_rate
         chosen = select_arrivals(p_values, rate).chosen
     report("clustering", 0, None)
@@ -82,12 +89,22 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
         class_id: known_vectors[known.class_ids == class_id]
         for class_id in np.unique(known.class_ids).tolist()
     } | _rejected(workspace, answer)
+    found = list(_clusters(estimate))
+    again = _posted_again(answer, held_out, rng) if found else None
     judged = [
         Judged(
             Cluster(face_ids[chosen][members], vectors[members].mean(axis=0), stability),
-            judge(vectors[members], p_values[chosen][members], stability, registered, smallest, rng),
+            judge(
+                vectors[members],
+                p_values[chosen][members],
+                stability,
+                registered,
+                smallest,
+                rng,
+                None if again is None else compared_with_reposted(vectors[members], *again, rng),
+            ),
         )
-        for members, stability in _clusters(estimate)
+        for members, stability in found
     ]
     return _write(workspace, answer, experience, int(chosen.sum()), estimate, judged)
 
@@ -114,13 +131,10 @@ def _arrival_p_values(
     answer: Answer,
     known: Exemplars,
     images: NDArray[np.uint8],
+    calibration: NDArray[np.uint8],
     rng: np.random.Generator,
     report: Report,
 ) -> NDArray[np.float64]:
-    with workspace.store.reading() as transaction:
-        share = workspace.configuration.memory.calibration_share
-        held_out, _ = memory.held_out_faces(transaction, share)
-    _, calibration = workspace.pixels(held_out)
     settings = workspace.configuration.training
     registered = np.unique(known.class_ids)
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -139,6 +153,23 @@ def _arrival_p_values(
         rows = found.folds == fold
         p_values[rows] = conformal_p_values(on_calibration, found.scores[rows])
     return p_values
+
+
+def _held_out(workspace: Workspace) -> Calibration:
+    with workspace.store.reading() as transaction:
+        share = workspace.configuration.memory.calibration_share
+        face_ids, class_ids = memory.held_out_faces(transaction, share)
+    return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))
+
+
+def _posted_again(
+    answer: Answer, held_out: Calibration, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+    """Return embeddings of held-out known faces as they would come in again, and their classes."""
+    if not len(held_out.images):
+        return None
+    views = np.concatenate([reposted_views(held_out.images, rng) for _ in range(VIEWS)])
+    return embed(answer.network, views)[0], np.tile(held_out.class_ids, VIEWS)
 
 
 def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.float32]]:
@@ -174,7 +205,8 @@ def _write(
         }
         value = len(promoted)
         low, high = min(estimate.low, value), max(estimate.high, value)
-        counted = {**estimate.evidence, "clusters": estimate.value}
+        drifted = sum(cluster.promotion.drifted for cluster in judged)
+        counted = {**estimate.evidence, "clusters": estimate.value, "drifted": drifted}
         counts.record(transaction, experience, counts.Count(value, low, high, counted))
         experiences.set_state(transaction, experience, "discovered")
     return DiscoverResult(
@@ -186,4 +218,5 @@ def _write(
         tuple(entry for entry, _ in promoted.values()),
         {class_id: size for class_id, (_, size) in promoted.items()},
         sum(one.outcome == "waiting" for one in settled),
+        drifted,
     )

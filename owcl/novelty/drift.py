@@ -1,4 +1,4 @@
-"""Has something changed? Detectors on the stream of p-values."""
+"""Has something changed, and is it news? Detectors on the stream of p-values, and known faces that drift."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import betabinom, binom
+
+from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
 
 ALARM_RATE = 0.05
 """Known faces that are unusual enough to be counted for an alarm."""
@@ -43,6 +46,46 @@ def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None =
         law = betabinom(faces, unusual, calibration + 1 - unusual)
     tail = law.pmf(counts)[::-1].cumsum()[::-1]
     return int(np.append(counts[tail <= SMALLEST_TAIL], faces + 1)[0])
+
+
+LARGEST_SIDE = 400
+"""Faces of a cluster, and of known faces beside it, that a probe compares."""
+
+
+def compared_with_reposted(
+    members: NDArray[np.float32],
+    reposted: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> Verdict | None:
+    """Judge whether a cluster is known faces that were compressed again, resized or blurred.
+
+    That moves the faces of every class in a common direction, so that many who come in together look like an
+    arrival. They can be told from known faces, but hardly from known faces to which the same was done.
+
+    Args:
+        members: `(M, D)` embeddings of the cluster.
+        reposted: `(N, D)` of known faces that nothing was trained on, after they were posted again.
+        classes: `(N,)` of these.
+        rng: draws the faces that are compared, of each class as many as the cluster has near it.
+
+    Returns:
+        None if there are too few faces to compare.
+    """
+    members = members[rng.permutation(len(members))[:LARGEST_SIDE]]
+    present = np.unique(classes)
+    centres = np.stack([reposted[classes == one].mean(axis=0) for one in present])
+    nearest = np.argmin(((members[:, None] - centres[None]) ** 2).sum(axis=2), axis=1)
+    counts = np.bincount(nearest, minlength=len(present))
+    rows = np.concatenate(
+        [
+            rng.permutation(np.flatnonzero(classes == one))[:count]
+            for one, count in zip(present, counts.tolist(), strict=True)
+        ]
+    )
+    if min(len(members), len(rows)) < SMALLEST_SIDE:
+        return None
+    return judge_same(members, reposted[rows], rng)
 
 
 class ArrivalDetector:

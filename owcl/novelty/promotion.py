@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
+from owcl.novelty.matching import DIFFERENT_ABOVE, SMALLEST_SIDE, Verdict, judge_same
 
 STABLE = 0.6
 """Share of resamples in which a cluster must come back."""
@@ -28,6 +28,8 @@ class Promotion:
     """Whether it would be accepted, had it enough of them."""
     evidence: Mapping[str, Any]
     """Plain values, kept with the class: the answer to "why is this a class?"."""
+    drifted: bool = False
+    """Whether it is known faces that were compressed again, resized or blurred."""
 
 
 def judge(
@@ -37,6 +39,7 @@ def judge(
     classes: Mapping[int, NDArray[np.float32]],
     smallest: int,
     rng: np.random.Generator,
+    reposted: Verdict | None = None,
 ) -> Promotion:
     """Judge a cluster of the pool.
 
@@ -47,6 +50,7 @@ def judge(
         classes: `(N, D)` exemplars of the registered classes, under the same model.
         smallest: faces that make a class.
         rng: draws the folds of the probes.
+        reposted: the cluster compared with known faces that were posted again, where there are enough.
     """
     verdicts = _against(members, classes, rng)
     same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
@@ -58,6 +62,9 @@ def judge(
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
     if same_as:
         reasons.append(f"cannot be told from class {same_as[0]}")
+    drifted = reposted is not None and reposted.high < DIFFERENT_ABOVE
+    if drifted:
+        reasons.append("looks like known faces that were compressed again, resized or blurred")
     nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
     evidence: dict[str, Any] = {
         "size": len(members),
@@ -65,6 +72,7 @@ def judge(
         "median_p_value": float(np.median(p_values)),
         "nearest_class": nearest,
         "auc_to_nearest_class": None if nearest is None else round(verdicts[nearest].auc, 4),
+        "auc_to_known_posted_again": None if reposted is None else round(reposted.auc, 4),
     }
     return Promotion(
         not reasons,
@@ -72,6 +80,7 @@ def judge(
         tuple(reasons),
         too_few and len(reasons) == 1,
         evidence,
+        drifted,
     )
 
 

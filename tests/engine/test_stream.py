@@ -19,7 +19,9 @@ from owcl.engine.train import train
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict
+from owcl.faces.reposting import reposted
 from owcl.types import UNKNOWN
+from scenarios.copies import copies
 from storage import attributions, classes, experiences, faces, memberships, models
 from tests.conftest import NEW, SmallWorld
 
@@ -63,6 +65,19 @@ def test_a_new_method_is_found_and_nothing_where_nothing_arrived(lived: Path) ->
     assert born == 1
     assert np.mean([NEW in source for source in sources]) > 0.8
     assert len(sources) > 60
+
+
+def test_known_faces_that_were_posted_again_are_no_new_method(
+    small_world: SmallWorld, tmp_path: Path
+) -> None:
+    known = [path for folder in sorted(small_world.test.iterdir()) for path in sorted(folder.iterdir())]
+    known = [path for path in known if path.parent.name != NEW]
+    again = copies(known, tmp_path / "copies", reposted, seed=0)
+    with Workspace.open(small_world.copy(tmp_path / "world")) as workspace:
+        ingest(workspace, [str(path) for path in again.values()])
+        result = discover(workspace)
+    assert result.promoted == ()
+    assert result.waiting == result.drifted
 
 
 def test_the_new_method_is_attributed_and_the_known_ones_are_not_forgotten(

@@ -18,6 +18,10 @@ SMALLEST_EXEMPLARS = 20
 """Faces of a registered class that say how far its halves are apart."""
 LARGEST_SIDE = 300
 """Faces of a cluster by which its separation from another is measured."""
+SMALLEST_HALF = 0.1
+"""Share of a registered class that its smaller half has at least."""
+HALVES_OF_NOISE = 3.5
+"""Separation of the halves of one round cluster; stands in where no registered class can be halved."""
 NEAREST = 3
 """Cores around each that it may be one method with."""
 TOWARDS_BETWEEN = 0.4
@@ -42,12 +46,13 @@ class ScaledDensityCount(DensityCount):
         rng = np.random.default_rng(0)
         large = [vectors for vectors in registered.of_each() if len(vectors) >= SMALLEST_EXEMPLARS]
         exemplars = large or [registered.vectors]
-        self.within = max(halves(vectors, rng)[1] for vectors in exemplars)
+        self.within = max(_inside(vectors, rng) for vectors in exemplars) or HALVES_OF_NOISE
         between = [separation(*pair(one, other)) for one, other in combinations(exemplars, 2)]
         # Two that this embedding cannot tell apart do not say how far apart two are that it can.
         self.between = min((found for found in between if found > self.within), default=2 * self.within)
         self.apart = self.within * (self.between / self.within) ** TOWARDS_BETWEEN
-        self.apart_as_is = min(halves(self._metric.inverse(vectors), rng)[1] for vectors in exemplars)
+        as_is = [_inside(self._metric.inverse(vectors), rng) for vectors in exemplars]
+        self.apart_as_is = min(filter(None, as_is), default=HALVES_OF_NOISE)
         self.widest = Tightness(exemplars).widest
 
     def scale(self) -> dict[str, float]:
@@ -142,6 +147,12 @@ def pair(
     """
     space = reduced(np.concatenate([first, second]))
     return space[: len(first)], space[len(first) :]
+
+
+def _inside(vectors: NDArray[np.floating], rng: np.random.Generator) -> float:
+    """Return the separation of the halves of one class; 0 where one half is a few strange faces."""
+    sides, apart = halves(vectors, rng)
+    return apart if SMALLEST_HALF <= sides.mean() <= 1 - SMALLEST_HALF else 0.0
 
 
 def halves(points: NDArray[np.floating], rng: np.random.Generator) -> tuple[NDArray[np.int64], float]:
