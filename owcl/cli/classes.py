@@ -10,7 +10,7 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import CommandGroup
-from owcl.cli.options import json_option, with_standard_input, workspace_option
+from owcl.cli.options import CLASS, json_option, with_standard_input, workspace_option
 from owcl.cli.session import opened
 from owcl.errors import BadInput
 from owcl.types import LIVE, Decision, MethodClass
@@ -58,7 +58,7 @@ def list_command(everything: bool, root: Path, as_json: bool) -> None:
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @workspace_option
 @json_option
 def show(class_: str, root: Path, as_json: bool) -> None:
@@ -86,7 +86,7 @@ def show(class_: str, root: Path, as_json: bool) -> None:
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @click.argument("new_name", metavar="NAME")
 @click.option("--family", help="The family of methods that it belongs to.")
 @click.option("--note", help="What to remember of it, a link for example.")
@@ -110,8 +110,8 @@ def name(
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
-@click.argument("into", metavar="INTO")
+@click.argument("class_", type=CLASS, metavar="CLASS")
+@click.argument("into", type=CLASS, metavar="INTO")
 @who_option
 @workspace_option
 @json_option
@@ -130,7 +130,7 @@ def merge(class_: str, into: str, who: str, root: Path, as_json: bool) -> None:
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @click.argument("faces", nargs=-1, metavar="[FACES...]")
 @click.option("--proposed", is_flag=True, help="Take the faces that owcl classes proposals would split off.")
 @click.option("--name", "new_name", help="The new class's name.")
@@ -169,7 +169,7 @@ def split(
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @click.argument("faces", nargs=-1, required=True, metavar="FACES...")
 @who_option
 @workspace_option
@@ -193,7 +193,7 @@ def label(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bo
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @click.argument("faces", nargs=-1, required=True, metavar="FACES...")
 @who_option
 @workspace_option
@@ -239,7 +239,7 @@ def make(faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @who_option
 @workspace_option
 @json_option
@@ -260,7 +260,7 @@ def reject(class_: str, who: str, root: Path, as_json: bool) -> None:
 
 
 @classes.command()
-@click.argument("class_", metavar="CLASS")
+@click.argument("class_", type=CLASS, metavar="CLASS")
 @click.option(
     "-o",
     "--output",

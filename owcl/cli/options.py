@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
+PLAIN_WORD = re.compile(r"[\w.+-]+", re.ASCII)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 workspace_option = click.option(
@@ -33,3 +36,41 @@ def with_standard_input(inputs: Iterable[str]) -> Iterator[str]:
                     yield path
         else:
             yield named
+
+
+class ClassName(click.ParamType):  # type: ignore[type-arg]
+    """The id or name of a class, which the shell can complete.
+
+    Names that a shell would read as more than one word are completed as ids: a name is whatever an operator
+    once typed, and must not become part of a command.
+    """
+
+    name = "class"
+
+    def shell_complete(
+        self, context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return names of live classes that begin as typed; none where there is no workspace."""
+        from owcl.engine.workspace import DATABASE
+        from owcl.errors import OwclError
+        from storage import classes
+        from storage.store import Store
+
+        root = Path(context.params.get("root") or os.environ.get("OWCL_WORKSPACE") or ".")
+        if not (root / DATABASE).exists():
+            return []
+        try:
+            with Store.open(root / DATABASE) as store, store.reading() as transaction:
+                live = classes.live(transaction)
+        except OwclError:
+            return []
+        words = {
+            entry.name if PLAIN_WORD.fullmatch(entry.name) else str(entry.id): f"{entry.id} {entry.status}"
+            for entry in live
+        }
+        return [
+            CompletionItem(word, help=about) for word, about in words.items() if word.startswith(incomplete)
+        ]
+
+
+CLASS = ClassName()

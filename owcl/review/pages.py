@@ -254,6 +254,8 @@ def numbers(workspace: Workspace, snapshot: Snapshot) -> list[tuple[str, str]]:
     ]
     if found is not None:
         shown.append(("new methods, last time", f"{found.value:g} ({found.low:g} to {found.high:g})"))
+        if found.evidence.get("drifted"):
+            shown.append(("heaps of known faces posted again", str(found.evidence["drifted"])))
     return shown + [
         (label, f"{100 * measured[name]:.1f} %") for name, label in MEASURED.items() if name in measured
     ]

@@ -16,6 +16,7 @@ import pytest
 
 from owcl.cli import session
 from owcl.cli.main import COMMANDS, run
+from owcl.cli.options import CLASS
 from owcl.cli.session import Session, guarded
 from owcl.errors import Conflict
 from storage import classes, experiences, faces, memberships
@@ -227,6 +228,25 @@ def test_names_that_steer_a_terminal_are_refused_and_not_repeated(owcl: Owcl) ->
     code, out, err = owcl("classes", "name", "2", "x\x1b[31m", "--who", "\x1b]0;me\x07")
     assert code == 3
     assert "\x1b" not in out + err
+
+
+def test_the_tab_key_completes_names_that_are_one_word_and_ids_of_the_others(owcl: Owcl) -> None:
+    def offered(incomplete: str) -> list[str]:
+        context = click.Context(click.Command("show"))
+        return [item.value for item in CLASS.shell_complete(context, click.Argument(["class_"]), incomplete)]
+
+    assert offered("") == ["real", "new-2"]
+    assert offered("re") == ["real"]
+    owcl("classes", "name", "2", "$(reboot) ;x")
+    assert offered("") == ["real", "2"]
+
+
+def test_the_tab_key_offers_nothing_where_there_is_no_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWCL_WORKSPACE", str(tmp_path))
+    assert CLASS.shell_complete(click.Context(click.Command("show")), click.Argument(["class_"]), "") == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_who_decides_is_made_harmless_where_it_is_shown(owcl: Owcl) -> None:
