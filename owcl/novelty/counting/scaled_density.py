@@ -23,7 +23,9 @@ SMALLEST_HALF = 0.1
 HALVES_OF_NOISE = 3.5
 """Separation of the halves of one round cluster; stands in where no registered class can be halved."""
 NEAREST = 3
-"""Cores around each that it may be one method with."""
+"""Clusters around each that it may be one method with."""
+METHODS_APART = 7.35
+"""Whitened separation from which on two clusters are two methods, however close they are otherwise."""
 TOWARDS_BETWEEN = 0.4
 """Where the scale lies between the limits that the registered classes set, in the logarithm."""
 
@@ -36,8 +38,8 @@ class ScaledDensityCount(DensityCount):
     them are, and how far apart two of them, are limits between which the separation of two methods lies; and
     the widest of them, with all in one heap as the other limit, says how loose a class may be.
 
-    Whitening also brings out small modes that a generator has, of one that redraws the mouth here and the
-    eyes there. These are close in the embedding as it is, so that two methods must be apart in both.
+    Whitening also brings out the modes of a generator, of one that redraws the mouth here and the eyes
+    there; they are told from two methods by being close in the embedding as it is.
     """
 
     def learn(self, registered: Registered) -> None:
@@ -46,18 +48,14 @@ class ScaledDensityCount(DensityCount):
         rng = np.random.default_rng(0)
         large = [vectors for vectors in registered.of_each() if len(vectors) >= SMALLEST_EXEMPLARS]
         exemplars = large or [registered.vectors]
-        self.within = max(_inside(vectors, rng) for vectors in exemplars) or HALVES_OF_NOISE
-        between = [separation(*pair(one, other)) for one, other in combinations(exemplars, 2)]
-        # Two that this embedding cannot tell apart do not say how far apart two are that it can.
-        self.between = min((found for found in between if found > self.within), default=2 * self.within)
-        self.apart = self.within * (self.between / self.within) ** TOWARDS_BETWEEN
-        as_is = [_inside(self._metric.inverse(vectors), rng) for vectors in exemplars]
-        self.apart_as_is = min(filter(None, as_is), default=HALVES_OF_NOISE)
+        self.within, self.between, self.apart = _limits(exemplars, rng)
+        as_is = [self._metric.inverse(vectors) for vectors in exemplars]
+        self.within_as_is, self.between_as_is, self.apart_as_is = _limits(as_is, rng)
         self.widest = Tightness(exemplars).widest
 
     def scale(self) -> dict[str, float]:
         """Return the limits, and what lies between them."""
-        names = ("within", "between", "apart", "apart_as_is", "widest")
+        names = ("within", "between", "apart", "within_as_is", "between_as_is", "apart_as_is", "widest")
         return {name: round(float(getattr(self, name)), 3) for name in names}
 
     def partition(
@@ -73,22 +71,21 @@ class ScaledDensityCount(DensityCount):
         labels = np.full(len(points), NO_CLUSTER, np.int64)
         for number, part in enumerate(parts):
             labels[part.rows] = number
-        cores = [points[part.core if len(part.core) else part.rows] for part in parts]
+        members = [points[part.rows[sample(len(part.rows), LARGEST_SIDE, rng)]] for part in parts]
         groups = np.arange(len(parts))
-        for one, other in neighbours(cores):
-            if groups[one] != groups[other] and not self.are_two(cores[one], cores[other], rng):
+        for one, other in neighbours(members):
+            if groups[one] != groups[other] and not self.are_two(members[one], members[other]):
                 groups[groups == groups[other]] = groups[one]
         return numbered(np.append(groups, NO_CLUSTER)[labels], smallest)
 
-    def are_two(
-        self, first: NDArray[np.float32], second: NDArray[np.float32], rng: np.random.Generator
-    ) -> bool:
-        """Say whether `(N, D)` and `(M, D)` whitened faces are as far apart as two methods."""
-        first, second = (side[sample(len(side), LARGEST_SIDE, rng)] for side in (first, second))
-        if separation(*pair(first, second)) < self.apart:
-            return False
+    def are_two(self, first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+        """Say whether `(N, D)` and `(M, D)` whitened faces are two methods, and not two modes of one.
+
+        Modes are close in both metrics: in the whitened one closer than two methods were ever seen, and in
+        the embedding as it is closer than what lies between the limits there.
+        """
         as_is = pair(self._metric.inverse(first), self._metric.inverse(second))
-        return separation(*as_is) >= self.apart_as_is
+        return separation(*pair(first, second)) >= METHODS_APART or separation(*as_is) >= self.apart_as_is
 
     def _divided(
         self, points: NDArray[np.float32], heap: Heap, smallest: int, rng: np.random.Generator
@@ -98,7 +95,7 @@ class ScaledDensityCount(DensityCount):
             rows = heap.rows[sample(len(heap.rows), 2 * LARGEST_SIDE, rng)]
             sides, apart = halves(points[rows], rng)
             one, other = points[rows[sides == 0]], points[rows[sides == 1]]
-            if apart >= self.apart and self.are_two(one, other, rng):
+            if apart >= self.apart and self.are_two(one, other):
                 centres = np.stack([one.mean(axis=0), other.mean(axis=0)])
                 nearest, _ = nearest_centres(points, heap.rows, centres)
                 parts = [heap.rows[nearest == side] for side in (0, 1)]
@@ -110,11 +107,11 @@ class ScaledDensityCount(DensityCount):
         yield heap
 
 
-def neighbours(cores: Sequence[NDArray[np.floating]]) -> list[tuple[int, int]]:
-    """Return the pairs of cores of which one is among the nearest of the other."""
-    if len(cores) < 2:
+def neighbours(parts: Sequence[NDArray[np.floating]]) -> list[tuple[int, int]]:
+    """Return the pairs of parts of which one is among the nearest of the other."""
+    if len(parts) < 2:
         return []
-    centres = np.stack([core.mean(axis=0) for core in cores])
+    centres = np.stack([part.mean(axis=0) for part in parts])
     order = cdist(centres, centres).argsort(axis=1)[:, 1 : NEAREST + 1]
     pairs = {(min(one, other), max(one, other)) for one, row in enumerate(order.tolist()) for other in row}
     return sorted(pairs)
@@ -147,6 +144,17 @@ def pair(
     """
     space = reduced(np.concatenate([first, second]))
     return space[: len(first)], space[len(first) :]
+
+
+def _limits(
+    exemplars: Sequence[NDArray[np.floating]], rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Return how far apart halves of a class are, how far apart two classes, and what lies between."""
+    within = max(_inside(vectors, rng) for vectors in exemplars) or HALVES_OF_NOISE
+    pairs = [separation(*pair(one, other)) for one, other in combinations(exemplars, 2)]
+    # Two that this embedding cannot tell apart do not say how far apart two are that it can.
+    between = min((apart for apart in pairs if apart > within), default=2 * within)
+    return within, between, within * (between / within) ** TOWARDS_BETWEEN
 
 
 def _inside(vectors: NDArray[np.floating], rng: np.random.Generator) -> float:
