@@ -76,7 +76,8 @@ def main() -> None:
         *(f"{name} {version(name)}" for name in ("scikit-learn", "hdbscan", "faiss-cpu", "numpy")), sep=", "
     )
     every: dict[str, list[tuple[int, int, float]]] = {}
-    _compare("mixtures", (mixture(seed) for seed in range(asked.mixtures)), every)
+    if asked.mixtures:
+        _compare("mixtures", (mixture(seed) for seed in range(asked.mixtures)), every)
     for place in asked.workspaces:
         _compare(str(place), embedded(place, asked.pools), every)
     _table("all together", every)
