@@ -57,7 +57,7 @@ def test_false_alarms_are_no_class(rng: np.random.Generator) -> None:
 
 def test_a_cluster_that_false_alarms_cannot_explain_is_new_wherever_it_lies() -> None:
     def heap(size: int, looks_known: bool) -> Heap:
-        return Heap(np.arange(size), np.arange(size), looks_known)
+        return Heap(np.arange(size), looks_known)
 
     heaps = [heap(50, True), heap(8, True), heap(5, True), heap(9, False)]
     kept = unexplained(heaps, false_alarms=15)

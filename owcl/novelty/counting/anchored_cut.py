@@ -8,20 +8,14 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import (
-    LARGEST_TREE,
-    PartitionCount,
-    Registered,
     extended,
     numbered,
-    reduced,
-    sample,
 )
-from owcl.novelty.counting.calibrated_cut import best_heights
+from owcl.novelty.counting.calibrated_cut import CalibratedCutCount, best_heights
 from owcl.novelty.counting.density import KNOWN_SHARE
-from owcl.novelty.counting.tightness import Tightness
 
 
-class AnchoredCutCount(PartitionCount):
+class AnchoredCutCount(CalibratedCutCount):
     """Average linkage of pool and anchors, cut where the anchors agree best with their classes.
 
     Clusters in which a tenth are anchors are registered classes.
@@ -30,17 +24,12 @@ class AnchoredCutCount(PartitionCount):
         The continual setting, section 7.2 (c), with its tightness gate.
     """
 
-    def learn(self, registered: Registered) -> None:
-        """Keep the anchors."""
-        self._anchors = registered.anchors()
-        self._tightness = Tightness(registered.of_each())
-
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Return the `(M,)` cluster of each whitened face."""
-        rows = sample(len(points), LARGEST_TREE, rng)
-        tree = linkage(reduced(np.concatenate([points[rows], self._anchors.vectors])), "average")
+        rows, pool, anchors = self.look(points, rng)
+        tree = linkage(np.concatenate([pool, anchors]), "average")
         _, highest = best_heights(tree, self._anchors.classes)
         everything = fcluster(tree, highest, "distance").astype(np.int64)
         sizes = np.bincount(everything)

@@ -34,10 +34,10 @@ SAME_CLUSTER = 0.6
 class Registered:
     """Exemplars of the registered classes: `(N, D)` whitened vectors and their `(N,)` classes."""
 
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.floating]
     classes: NDArray[np.int64]
 
-    def of_each(self) -> list[NDArray[np.float32]]:
+    def of_each(self) -> list[NDArray[np.floating]]:
         """Return the vectors of each class."""
         return [self.vectors[self.classes == class_id] for class_id in np.unique(self.classes)]
 
@@ -66,7 +66,9 @@ class PartitionCount(ABC):
             BadInput: if no class has two faces, or an entry is not finite.
         """
         self._metric = WithinClassWhitening().fit(embeddings, labels)
-        self.learn(Registered(self._metric.transform(embeddings), labels))
+        registered = Registered(self._metric.transform(embeddings), labels)
+        self._anchors = registered.anchors()
+        self.learn(registered)
         return self
 
     def estimate(self, pool: NDArray[np.float32], rng: np.random.Generator) -> CountEstimate:
@@ -126,9 +128,16 @@ class PartitionCount(ABC):
         """Return what the registered classes say of the scale, as plain values."""
         return {}
 
-    @abstractmethod
-    def learn(self, registered: Registered) -> None:
-        """Learn from the whitened exemplars of the registered classes."""
+    def learn(self, registered: Registered) -> None:  # noqa: B027
+        """Learn what the estimator takes from the whitened registered classes, if anything."""
+
+    def look(
+        self, points: NDArray[np.float32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return rows that fit a tree, and their faces and the anchors in their principal directions."""
+        rows = sample(len(points), LARGEST_TREE, rng)
+        space = reduced(np.concatenate([points[rows], self._anchors.vectors]))
+        return rows, space[: len(rows)], space[len(rows) :]
 
     @abstractmethod
     def partition(

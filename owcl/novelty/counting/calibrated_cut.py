@@ -8,13 +8,10 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import adjusted_rand_score
 
 from owcl.novelty.counting.base import (
-    LARGEST_TREE,
     PartitionCount,
     Registered,
     extended,
     numbered,
-    reduced,
-    sample,
 )
 from owcl.novelty.counting.tightness import Tightness
 
@@ -30,18 +27,16 @@ class CalibratedCutCount(PartitionCount):
     """
 
     def learn(self, registered: Registered) -> None:
-        """Keep the anchors."""
-        self._anchors = registered.anchors()
+        """Learn how tight a class is."""
         self._tightness = Tightness(registered.of_each())
 
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Return the `(M,)` cluster of each whitened face."""
-        rows = sample(len(points), LARGEST_TREE, rng)
-        space = reduced(np.concatenate([points[rows], self._anchors.vectors]))
-        lowest, _ = best_heights(linkage(space[len(rows) :], "average"), self._anchors.classes)
-        cut = fcluster(linkage(space[: len(rows)], "average"), RESERVE * lowest, "distance")
+        rows, pool, anchors = self.look(points, rng)
+        lowest, _ = best_heights(linkage(anchors, "average"), self._anchors.classes)
+        cut = fcluster(linkage(pool, "average"), RESERVE * lowest, "distance")
         labels = numbered(cut.astype(np.int64), max(2, smallest * len(rows) // len(points)))
         return self._tightness.sifted(points, numbered(extended(points, rows, labels), smallest))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.novelty.counting.anchored_cut import AnchoredCutCount
-from owcl.novelty.counting.base import PartitionCount, Registered, clusters_of
+from owcl.novelty.counting.base import PartitionCount, clusters_of
 from owcl.novelty.counting.calibrated_cut import CalibratedCutCount
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
 
@@ -31,9 +31,6 @@ class ConsensusCount(PartitionCount):
         for estimator in self._estimators:
             estimator.fit(embeddings, labels)
         return super().fit(embeddings, labels)
-
-    def learn(self, registered: Registered) -> None:
-        """Learn nothing of its own."""
 
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator

@@ -12,7 +12,6 @@ from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import (
     LARGEST_TREE,
     PartitionCount,
-    Registered,
     among,
     clusters_of,
     numbered,
@@ -34,8 +33,6 @@ class Heap:
     """A cluster of the pool."""
 
     rows: NDArray[np.int64]
-    core: NDArray[np.int64]
-    """Its dense middle, among the rows."""
     looks_known: bool
     """Whether anchors of registered classes lie in it."""
 
@@ -55,10 +52,6 @@ class DensityCount(PartitionCount):
         PAKDD 2013 (HDBSCAN), with anchors after the continual setting, section 7.2 (a); looking again at
         what is left is ours.
     """
-
-    def learn(self, registered: Registered) -> None:
-        """Keep the anchors."""
-        self._anchors = registered.anchors()
 
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
@@ -93,10 +86,7 @@ class DensityCount(PartitionCount):
         looks_known = (anchored >= KNOWN_SHARE * (sizes + anchored))[sizes >= SMALLEST_CORE]
         cores = numbered(labels, SMALLEST_CORE)
         members = among(points, left, rows, cores)
-        return [
-            Heap(left[members == number], rows[cores == number], bool(known))
-            for number, known in enumerate(looks_known)
-        ]
+        return [Heap(left[members == number], bool(known)) for number, known in enumerate(looks_known)]
 
 
 def unexplained(heaps: list[Heap], false_alarms: float) -> list[Heap]:

@@ -6,13 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.novelty.counting.base import (
-    LARGEST_TREE,
     PartitionCount,
     Registered,
     extended,
     numbered,
-    reduced,
-    sample,
 )
 
 ROUNDS = 30
@@ -25,19 +22,14 @@ class DPMeansCount(PartitionCount):
         Kulis and Jordan, Revisiting k-means: new algorithms via Bayesian nonparametrics, ICML 2012.
     """
 
-    def learn(self, registered: Registered) -> None:
-        """Keep the anchors."""
-        self._anchors = registered.anchors()
-
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Return the `(M,)` cluster of each whitened face."""
-        rows = sample(len(points), LARGEST_TREE, rng)
-        space = reduced(np.concatenate([points[rows], self._anchors.vectors]))
-        pool, anchors = space[: len(rows)], Registered(space[len(rows) :], self._anchors.classes)  # type: ignore[arg-type]
+        rows, pool, anchors = self.look(points, rng)
         reaches = [
-            np.quantile(np.linalg.norm(one - one.mean(axis=0), axis=1), 0.95) for one in anchors.of_each()
+            np.quantile(np.linalg.norm(one - one.mean(axis=0), axis=1), 0.95)
+            for one in Registered(anchors, self._anchors.classes).of_each()
         ]
         labels = dp_means(pool, float(np.max(reaches)) ** 2)
         return numbered(extended(points, rows, numbered(labels, 2)), smallest)

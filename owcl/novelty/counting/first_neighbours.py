@@ -11,7 +11,6 @@ from sklearn.metrics import silhouette_score
 from owcl.novelty.counting.base import (
     LARGEST_TREE,
     PartitionCount,
-    Registered,
     extended,
     numbered,
     reduced,
@@ -29,9 +28,6 @@ class FirstNeighbourCount(PartitionCount):
         relations, CVPR 2019 (FINCH); the level by the silhouette of Rousseeuw, Journal of Computational and
         Applied Mathematics 1987.
     """
-
-    def learn(self, registered: Registered) -> None:
-        """Learn nothing: the estimator has no scale."""
 
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator

@@ -10,13 +10,9 @@ from sklearn.metrics import silhouette_score
 
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import (
-    LARGEST_TREE,
     PartitionCount,
-    Registered,
     extended,
     numbered,
-    reduced,
-    sample,
 )
 from owcl.novelty.counting.density import KNOWN_SHARE
 
@@ -32,16 +28,12 @@ class KMeansElbowCount(PartitionCount):
         classes); the silhouette decides between numbers that are as good.
     """
 
-    def learn(self, registered: Registered) -> None:
-        """Keep the anchors."""
-        self._anchors = registered.anchors()
-
     def partition(
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Return the `(M,)` cluster of each whitened face."""
-        rows = sample(len(points), LARGEST_TREE, rng)
-        space = reduced(np.concatenate([points[rows], self._anchors.vectors]))
+        rows, pool, anchors = self.look(points, rng)
+        space = np.concatenate([pool, anchors])
         known = len(np.unique(self._anchors.classes))
         seed = int(rng.integers(2**31))
         partitions = [

@@ -101,8 +101,7 @@ class ScaledDensityCount(DensityCount):
                 parts = [heap.rows[nearest == side] for side in (0, 1)]
                 if min(map(len, parts)) >= smallest:
                     for part in parts:
-                        half = Heap(part, np.intersect1d(part, heap.core), heap.looks_known)
-                        yield from self._divided(points, half, smallest, rng)
+                        yield from self._divided(points, Heap(part, heap.looks_known), smallest, rng)
                     return
         yield heap
 

@@ -24,7 +24,7 @@ class Tightness:
         exemplars: `(N, D)` vectors of each registered class.
     """
 
-    def __init__(self, exemplars: Sequence[NDArray[np.float32]]) -> None:
+    def __init__(self, exemplars: Sequence[NDArray[np.floating]]) -> None:
         widest = max(map(radius, exemplars))
         loose = max(radius(np.concatenate(exemplars)), widest)
         self.widest = widest * (loose / widest) ** TOWARDS_LOOSE
