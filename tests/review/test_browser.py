@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from owcl.engine import registry
 from owcl.engine.workspace import Workspace
@@ -177,6 +177,25 @@ def test_faces_are_lassoed_on_the_map_into_a_class(browser: Browser, tmp_path: P
         page.get_by_role("button", name="Make a class of these").click()
         page.wait_for_url("**/classes/4?done=1")
         assert registry.show(workspace.store, "lassoed").members == 24
+        page.context.close()
+
+
+def test_while_another_order_loads_nothing_can_be_chosen_in_the_former_one(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with lab(tmp_path, (30, 40)) as workspace, served(workspace) as address:
+        page = entered(browser, address)
+        page.goto(at(address, "/classes/2"))
+        page.locator("#face-0").wait_for()
+        held: list[Route] = []
+        page.route("**/*order=newest*", lambda route: held.append(route))
+        page.get_by_label("Order").select_option("newest")
+        page.locator("#grid[aria-busy]").wait_for()
+        assert page.locator(".face").count() == 0
+        held[0].continue_()
+        page.locator("#face-8").click()
+        page.locator("#face-10").click(modifiers=["Shift"])
+        page.get_by_role("status").get_by_text("3 selected").wait_for()
         page.context.close()
 
 

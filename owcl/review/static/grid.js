@@ -7,12 +7,23 @@ const grid = document.getElementById("grid");
 const space = grid.querySelector(".space");
 const selection = new Selection();
 const shown = new Map();
-let faces = { ids: [], probabilities: [], p_values: [], origins: [] };
+let faces, wanted;
 let tile = 96, columns = 1, active = 0, anchor = 0;
 
 async function load(order) {
+  wanted = order;
+  // What stands in the former order can be chosen no longer: a range would hold other faces.
+  fill({ ids: [], probabilities: [], p_values: [], origins: [] });
+  grid.setAttribute("aria-busy", "true");
   const answer = await fetch(`${grid.dataset.source}?order=${order}`);
-  faces = await answer.json();
+  const found = await answer.json();
+  if (order !== wanted) return;
+  fill(found);
+  grid.removeAttribute("aria-busy");
+}
+
+function fill(found) {
+  faces = found;
   active = anchor = 0;
   for (const cell of shown.values()) cell.remove();
   shown.clear();
