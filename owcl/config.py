@@ -80,6 +80,11 @@ class NoveltyConfiguration(_Part):
         0.015, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
     )
     smallest_class: int = Field(30, ge=10, description="faces that make a class")
+    count: str = Field(
+        "scaled_density",
+        description="scaled_density, consensus, density, calibrated_cut, anchored_cut, kmeans_elbow, "
+        "first_neighbours, dp_means or pruning",
+    )
 
 
 class Configuration(_Part):

@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +29,7 @@ from owcl.novelty.counting.base import clusters_of, reduced
 from owcl.novelty.counting.registry import ESTIMATORS
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
+from owcl.types import Face
 
 SMALLEST = 20
 """Faces that make a class for every estimator."""
@@ -155,15 +156,15 @@ def embedded(place: Path, count: int) -> Iterator[Faces]:
         vectors, _ = embed(network, images)
     row_of = dict(zip(ids.tolist(), range(len(ids)), strict=True))
 
-    def rows(of: list[object]) -> dict[str, NDArray[np.int64]]:
+    def rows(of: Sequence[Face]) -> dict[str, NDArray[np.int64]]:
         found: dict[str, list[int]] = {}
         for face in of:
-            found.setdefault(Path(face.source).parent.name, []).append(row_of[face.id])  # type: ignore[attr-defined]
+            found.setdefault(Path(face.source).parent.name, []).append(row_of[face.id])
         return {method: np.array(places) for method, places in found.items()}
 
     learned = rows([face for face in labelled if not memory.is_held_out(face.sha256, share)])
     held_out = rows([face for face in labelled if memory.is_held_out(face.sha256, share)])
-    arriving = rows(list(later))
+    arriving = rows(later)
     novel = sorted(set(arriving) - known)
     for seed in range(count):
         rng = np.random.default_rng(seed)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.engine.localise import described, draw, ranking_model
-from owcl.engine.ranking_model import RankingModel
+from owcl.engine.ranking_model import Located, RankingModel
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import NotFound
 from owcl.faces.load import LoadedFace, load_many
@@ -106,7 +106,12 @@ def _localised(
     if heat_maps is not None:
         for face, heat in zip(faces, found.heat, strict=True):
             draw(face.pixels, heat, heat_maps / f"{Path(face.source).stem}-{face.sha256[:8]}.png")
-    said = described(model, [face.source for face in faces], found)
+    return with_edits(model, rows, found)
+
+
+def with_edits(model: RankingModel, rows: Sequence[AttributedFace], found: Located) -> list[AttributedFace]:
+    """Return attributed faces with what a ranking model found of their edits."""
+    said = described(model, [row.source for row in rows], found)
     return [
         replace(row, forged=what.probability, components=what.components)
         for row, what in zip(rows, said, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from owcl.models.embed import embed
 from owcl.models.network import with_outputs
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
-from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.drift import compared_with_reposted
 from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
@@ -33,6 +33,8 @@ from storage import counts, experiences, faces, memberships
 
 REJECTED_EXAMPLES = 100
 """Faces of each rejected class that a cluster is compared with."""
+RESERVE = 1.5
+"""By how much false alarms in the pool may exceed their rate, by chance."""
 VIEWS = 2
 """Of each held-out known face, posted again, that a cluster is compared with."""
 
@@ -56,6 +58,16 @@ class DiscoverResult:
     """Those of them that are known faces, compressed again, resized or blurred."""
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """Faces of no known class, and known ones that nothing was trained on."""
+
+    face_ids: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    p_values: NDArray[np.float64]
+    held_out: Calibration
+
+
 @journalled("discover")
 def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     """Look for new methods among the faces of the latest experience and those that still wait.
@@ -72,41 +84,21 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     with workspace.store.reading() as transaction:
         candidates = _candidates(transaction, experience)
         known = memory.recall(transaction)
-    held_out = _held_out(workspace)
-    face_ids, images = workspace.pixels(candidates)
-    smallest = workspace.configuration.novelty.smallest_class
-    chosen = np.zeros(len(face_ids), bool)
-    p_values = np.ones(len(face_ids))
-    if len(face_ids) >= smallest:
-        p_values = _arrival_p_values(workspace, answer, known, images, held_out.images, rng, report)
-        rate = workspace.configuration.novelty.false_discovery_rate
-        chosen = select_arrivals(p_values, rate).chosen
+    pool = _pool(workspace, answer, known, candidates, rng, report)
     report("clustering", 0, None)
-    vectors, _ = embed(answer.network, images[chosen])
+    vectors, _ = embed(answer.network, pool.images)
     known_vectors, _ = embed(answer.network, known.images)
-    estimate = ScaledDensityCount(smallest).fit(known_vectors, known.class_ids).estimate(vectors, rng)
+    settings = workspace.configuration.novelty
+    counter = estimator_named(settings.count)(
+        settings.smallest_class, RESERVE * settings.false_discovery_rate
+    )
+    estimate = counter.fit(known_vectors, known.class_ids).estimate(vectors, rng)
     registered = {
         class_id: known_vectors[known.class_ids == class_id]
         for class_id in np.unique(known.class_ids).tolist()
     } | _rejected(workspace, answer)
-    found = list(_clusters(estimate))
-    again = _posted_again(answer, held_out, rng) if found else None
-    judged = [
-        Judged(
-            Cluster(face_ids[chosen][members], vectors[members].mean(axis=0), stability),
-            judge(
-                vectors[members],
-                p_values[chosen][members],
-                stability,
-                registered,
-                smallest,
-                rng,
-                None if again is None else compared_with_reposted(vectors[members], *again, rng),
-            ),
-        )
-        for members, stability in found
-    ]
-    return _write(workspace, answer, experience, int(chosen.sum()), estimate, judged)
+    judged = _judged(answer, pool, vectors, estimate, registered, settings.smallest_class, rng)
+    return _write(workspace, answer, experience, len(pool.face_ids), estimate, judged)
 
 
 def _ready_experience(workspace: Workspace) -> int:
@@ -124,6 +116,25 @@ def _candidates(transaction: Connection, experience: int) -> NDArray[np.int64]:
     """Return faces of the experience, and earlier ones still unknown, that belong to no class."""
     present = np.union1d(faces.in_experience(transaction, experience), faces.pool(transaction))
     return np.setdiff1d(present, memberships.active(transaction).face_ids)
+
+
+def _pool(
+    workspace: Workspace,
+    answer: Answer,
+    known: Exemplars,
+    candidates: NDArray[np.int64],
+    rng: np.random.Generator,
+    report: Report,
+) -> _Pool:
+    """Return the candidates that stand out from the known; none where they are too few to make a class."""
+    settings = workspace.configuration.novelty
+    face_ids, images = workspace.pixels(candidates)
+    if len(face_ids) < settings.smallest_class:
+        return _Pool(face_ids[:0], images[:0], np.empty(0), Calibration(images[:0], face_ids[:0]))
+    held_out = _held_out(workspace)
+    p_values = _arrival_p_values(workspace, answer, known, images, held_out.images, rng, report)
+    chosen = select_arrivals(p_values, settings.false_discovery_rate).chosen
+    return _Pool(face_ids[chosen], images[chosen], p_values[chosen], held_out)
 
 
 def _arrival_p_values(
@@ -162,12 +173,33 @@ def _held_out(workspace: Workspace) -> Calibration:
     return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))
 
 
+def _judged(
+    answer: Answer,
+    pool: _Pool,
+    vectors: NDArray[np.float32],
+    estimate: CountEstimate,
+    registered: Mapping[int, NDArray[np.float32]],
+    smallest: int,
+    rng: np.random.Generator,
+) -> list[Judged]:
+    """Return the clusters of the pool and what is thought of each."""
+    if not estimate.value:
+        return []
+    reposted, reposted_ids = _posted_again(answer, pool.held_out, rng)
+    judged = []
+    for cluster, stability in enumerate(estimate.stability):
+        rows = estimate.labels == cluster
+        members = vectors[rows]
+        again = compared_with_reposted(members, reposted, reposted_ids, rng)
+        verdict = judge(members, pool.p_values[rows], stability, registered, smallest, rng, again)
+        judged.append(Judged(Cluster(pool.face_ids[rows], members.mean(axis=0), stability), verdict))
+    return judged
+
+
 def _posted_again(
     answer: Answer, held_out: Calibration, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return embeddings of held-out known faces as they would come in again, and their classes."""
-    if not len(held_out.images):
-        return None
     views = np.concatenate([reposted_views(held_out.images, rng) for _ in range(VIEWS)])
     return embed(answer.network, views)[0], np.tile(held_out.class_ids, VIEWS)
 
@@ -181,11 +213,6 @@ def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.floa
         for class_id, face_ids in examples.items()
         if len(face_ids)
     }
-
-
-def _clusters(estimate: CountEstimate) -> Iterator[tuple[NDArray[np.bool_], float]]:
-    for cluster, stability in enumerate(estimate.stability):
-        yield estimate.labels == cluster, stability
 
 
 def _write(

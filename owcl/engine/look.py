@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from owcl.engine import memory
-from owcl.engine.attribute import AttributedFace, in_words
-from owcl.engine.localise import described, ranking_model
+from owcl.engine.attribute import AttributedFace, in_words, with_edits
+from owcl.engine.localise import ranking_model
 from owcl.engine.workspace import Workspace
 from owcl.faces.load import LoadedFace, load_many
 from owcl.types import Quarantined
@@ -59,11 +59,7 @@ def look(
     heat: Sequence[NDArray[np.float32] | None] = [None] * len(good)
     if localiser is not None:
         located = localiser.locate(images)
-        said = described(localiser, [face.source for face in good], located)
-        rows = [
-            replace(row, forged=what.probability, components=what.components)
-            for row, what in zip(rows, said, strict=True)
-        ]
+        rows = with_edits(localiser, rows, located)
         heat = list(located.heat)
     known = answer.embed(remembered.face_ids, remembered.images)
     order = np.argsort(-(embedded.vectors @ known.vectors.T), axis=1)[:, :nearest]

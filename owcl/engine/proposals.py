@@ -17,7 +17,8 @@ from owcl.memory.replay import Exemplars
 from owcl.models import checkpoint
 from owcl.models.embed import embed
 from owcl.models.network import Network
-from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.counting.base import PartitionCount
+from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, judge_same
 from owcl.novelty.promotion import STABLE
 from owcl.types import MethodClass
@@ -106,10 +107,12 @@ def proposed_part(workspace: Workspace, class_id: int) -> tuple[int, ...]:
     )
 
 
-def _counter(workspace: Workspace, answer: Answer, known: Exemplars) -> ScaledDensityCount:
+def _counter(workspace: Workspace, answer: Answer, known: Exemplars) -> PartitionCount:
     vectors, _ = embed(answer.network, known.images)
-    smallest = workspace.configuration.novelty.smallest_class
-    return ScaledDensityCount(smallest).fit(vectors, known.class_ids)
+    settings = workspace.configuration.novelty
+    # A part of a class that lies where another class does is what a split is for, and no false alarm.
+    counter = estimator_named(settings.count)(settings.smallest_class, false_share=0.0)
+    return counter.fit(vectors, known.class_ids)
 
 
 def _merges(
@@ -138,7 +141,7 @@ def _splits(
     answer: Answer,
     entry: MethodClass,
     members: NDArray[np.int64],
-    counter: ScaledDensityCount,
+    counter: PartitionCount,
 ) -> Iterator[Proposal]:
     """Propose to split off every part but the largest."""
     face_ids, images = workspace.pixels(members[-LARGEST_LOOK:])

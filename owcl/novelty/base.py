@@ -38,11 +38,3 @@ class CountEstimate:
     """Of each cluster, the share of resamples in which it came back, in [0, 1]."""
     evidence: Mapping[str, Any]
     """Plain values that explain the estimate."""
-
-
-class ClusterCountEstimator(Protocol):
-    """Counts the new classes in a pool."""
-
-    def estimate(self, pool: NDArray[np.float32], rng: np.random.Generator) -> CountEstimate:
-        """Estimate on `(M, D)` embeddings; 0 and 1 are possible answers."""
-        ...

@@ -25,7 +25,7 @@ from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
 from owcl.review import pages, pictures
 from owcl.review.map import SPAN, FaceMap
-from owcl.review.security import COOKIE, Door, Guard, guarded, right_password
+from owcl.review.security import COOKIE, CSRF_FIELD, Door, Guard, guarded, right_password
 from owcl.review.snapshot import Snapshots
 from owcl.review.upload import looked_up
 from storage import classes
@@ -315,7 +315,7 @@ class Review:
         frame = {
             "page": name,
             "csrf": self.door.csrf,
-            "csrf_field": "csrf",
+            "csrf_field": CSRF_FIELD,
             "who": self._who(request),
             "workspace": self.workspace.root.resolve().name,
             "done": None if done is None else pages.decided(self.workspace, done),

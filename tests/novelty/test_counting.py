@@ -10,18 +10,7 @@ from owcl.errors import BadInput
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import LARGEST_RESAMPLE, extended, numbered, resample
 from owcl.novelty.counting.density import DensityCount, Heap, unexplained
-
-REGISTERED = 4
-
-
-def world(sizes: list[int], rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Classes of unit vectors, of which the first four are registered with a hundred exemplars each."""
-    sizes = [100] * REGISTERED + sizes
-    centres = rng.normal(size=(len(sizes), 64))
-    centres *= 3 / np.linalg.norm(centres, axis=1, keepdims=True)
-    labels = np.repeat(np.arange(len(sizes)), sizes)
-    points = centres[labels] + 0.25 * rng.normal(size=(len(labels), 64))
-    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32), labels
+from tests.novelty.worlds import REGISTERED, world
 
 
 def fitted(

@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import silhouette_samples
 
+from owcl.errors import NotFound
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import numbered, spread
 from owcl.novelty.counting.calibrated_cut import best_heights
 from owcl.novelty.counting.dp_means import dp_means
 from owcl.novelty.counting.first_neighbours import first_neighbour_groups, hierarchy
 from owcl.novelty.counting.kmeans_elbow import matched_accuracy
-from owcl.novelty.counting.registry import ESTIMATORS
+from owcl.novelty.counting.registry import ESTIMATORS, estimator_named
 from owcl.novelty.counting.tightness import Tightness
-from tests.novelty.test_counting import REGISTERED, world
+from tests.novelty.worlds import REGISTERED, world
 
 
 def column(*values: float) -> NDArray[np.float64]:
@@ -35,6 +36,11 @@ def test_an_estimate_says_how_many_which_and_how_sure(name: str, rng: np.random.
     assert len(estimate.stability) == estimate.value
     assert len(estimate.evidence["counts_of_resamples"]) == 20
     assert counter.estimate(points[:10], rng).value == 0
+
+
+def test_an_estimator_that_there_is_not_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(NotFound, match=r"estimator 'guess': there is none. Choose one of scaled_density"):
+        estimator_named("guess")
 
 
 @pytest.mark.parametrize("name", ["scaled_density", "consensus", "density", "calibrated_cut"])

@@ -54,10 +54,12 @@ class PartitionCount(ABC):
 
     Args:
         smallest: faces that make a class.
+        false_share: share of the pool that false alarms may make, for estimators that ask.
     """
 
-    def __init__(self, smallest: int = 30) -> None:
+    def __init__(self, smallest: int = 30, false_share: float = 0.15) -> None:
         self.smallest = smallest
+        self.false_share = false_share
 
     def fit(self, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> Self:
         """Learn the metric from `(N, D)` embeddings of registered classes and their `(N,)` labels.

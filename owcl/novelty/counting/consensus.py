@@ -20,11 +20,10 @@ class ConsensusCount(PartitionCount):
         The continual setting, section 7.2.
     """
 
-    def __init__(self, smallest: int = 30) -> None:
-        super().__init__(smallest)
-        self._estimators = [
-            kind(smallest) for kind in (ScaledDensityCount, CalibratedCutCount, AnchoredCutCount)
-        ]
+    def __init__(self, smallest: int = 30, false_share: float = 0.15) -> None:
+        super().__init__(smallest, false_share)
+        kinds = (ScaledDensityCount, CalibratedCutCount, AnchoredCutCount)
+        self._estimators = [kind(smallest, false_share) for kind in kinds]
 
     def fit(self, embeddings: NDArray[np.float32], labels: NDArray[np.int64]) -> Self:
         """Let each estimator learn; see `PartitionCount.fit`."""

@@ -24,8 +24,6 @@ SMALLEST_CORE = 10
 """Faces that make the dense core of a cluster."""
 KNOWN_SHARE = 0.1
 """Share of anchors from which on a cluster looks like a registered class."""
-FALSE_SHARE = 0.15
-"""Share of the pool that false alarms may make, with a reserve for chance."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class DensityCount(PartitionCount):
                 break
             found += heaps
             left = np.setdiff1d(left, np.concatenate([heap.rows for heap in heaps]), assume_unique=True)
-        return unexplained(found, FALSE_SHARE * len(points))
+        return unexplained(found, self.false_share * len(points))
 
     def _look(
         self, points: NDArray[np.float32], left: NDArray[np.int64], rng: np.random.Generator

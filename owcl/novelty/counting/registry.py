@@ -1,9 +1,10 @@
-"""Estimators of the number of new classes, by name."""
+"""Estimators of the number of new classes, by name. A new one is a file of its own and a line here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from owcl.errors import NotFound
 from owcl.novelty.counting.anchored_cut import AnchoredCutCount
 from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.calibrated_cut import CalibratedCutCount
@@ -26,3 +27,14 @@ ESTIMATORS: Mapping[str, type[PartitionCount]] = {
     "dp_means": DPMeansCount,
     "pruning": PruningCount,
 }
+
+
+def estimator_named(name: str) -> type[PartitionCount]:
+    """Return a kind of estimator.
+
+    Raises:
+        NotFound: if there is none of that name.
+    """
+    if name not in ESTIMATORS:
+        raise NotFound(f"estimator {name!r}: there is none. Choose one of {', '.join(ESTIMATORS)}.")
+    return ESTIMATORS[name]
