@@ -1,9 +1,9 @@
-# Four verbs; each sets up the virtual environment when it is missing or out of date.
+# Each verb sets up the virtual environment when it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench browser
+.PHONY: setup demo test check bench browser
 .DELETE_ON_ERROR:
 
 # uv takes torch and torchvision from the same index, so that both are of one build.
@@ -12,6 +12,8 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --upgrade uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
 	touch $@
+
+setup: $(READY)
 
 demo: $(READY)
 	$(BIN)/owcl simulate rendered --quick --workspace demo

@@ -7,27 +7,24 @@ The simulator knows the truth and hands none of it on: it feeds files to `ingest
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection
 
 from owcl.config import FILE_NAME, Configuration, FacesConfiguration, TrainingConfiguration
-from owcl.engine import evaluate, operator
+from owcl.engine import evaluate, operator, scoring
 from owcl.engine.baselines import BASELINES, PEERS, Session, Setting
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator
+from owcl.engine.scoring import World
 from owcl.engine.train import train_on
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
-from owcl.evaluation.accuracy import Roles, registry_entry
-from owcl.evaluation.discovery import count_mae, discoveries
 from owcl.evaluation.table import COLUMNS
 from owcl.learners.registry import learner_named
 from owcl.models.network import with_outputs
@@ -38,26 +35,11 @@ from scenarios.composition import read_preset
 from scenarios.layouts import benchmark, df40
 from scenarios.schedule import Schedule, ScheduledExperience
 from scenarios.truth import AnswerKey
-from storage import attributions, classes, clusters, counts, experiences, faces, metrics, models
+from storage import classes, experiences, models
 
 Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
 FACES_PER_METHOD = 300
 DF40_IMAGE_SIZE = 256
-
-
-@dataclass(frozen=True)
-class _World:
-    """One seed's stream, with all that only the simulator may know."""
-
-    schedule: Schedule
-    key: AnswerKey
-    test: NDArray[np.uint8]
-    truth: NDArray[np.int64]
-
-    def roles(self, experience: int) -> Roles:
-        known, *later = self.key.arrived(experience)
-        new = later[-1] if later else frozenset()
-        return Roles(known, frozenset().union(*later[:-1]), new)
 
 
 @dataclass(frozen=True)
@@ -121,11 +103,11 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
             world = _world(opened, schedule, key, report)
             rows = _live(opened, world, human, asked.until, report)
             per_experience += [{"seed": seed, **row} for row in rows]
-            _note(methods, "owcl", _final(opened, world, rows))
+            _note(methods, "owcl", scoring.stream_row(opened, world, rows))
             for name in asked.rows:
-                _note(methods, name, _recorded(opened, name) or _baseline(opened, world, name, report))
-                _record(opened, name, methods[name])
-            _record(opened, "owcl", methods["owcl"])
+                _note(methods, name, scoring.recorded(opened, name) or _baseline(opened, world, name, report))
+                scoring.record(opened, name, methods[name])
+            scoring.record(opened, "owcl", methods["owcl"])
     return {
         "scenario": asked.scenario,
         "seeds": list(range(seeds)),
@@ -193,34 +175,29 @@ def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspac
     return Workspace.create(home, settings)
 
 
-def _world(workspace: Workspace, schedule: Schedule, key: AnswerKey, report: Report) -> _World:
+def _world(workspace: Workspace, schedule: Schedule, key: AnswerKey, report: Report) -> World:
     images, kept = evaluate.read_images(workspace, [str(path) for path in schedule.test], report)
-    return _World(schedule, key, images, key.numbers(schedule.test)[kept])
+    return World(schedule, key, images, key.numbers(schedule.test)[kept])
 
 
 def _live(
-    workspace: Workspace, world: _World, human: Operator | None, until: int | None, report: Report
+    workspace: Workspace, world: World, human: Operator | None, until: int | None, report: Report
 ) -> list[dict[str, Any]]:
     """Live through the stream and return the figures of each experience, taken again from the store."""
     lived = world.schedule.experiences[: None if until is None else until + 1]
     for scheduled in lived:
         began = time.monotonic()
-        if _is_measured(workspace, scheduled.index):
+        if scoring.is_measured(workspace, scheduled.index):
             continue
         if scheduled.index == 0:
             _start(workspace, world, report)
         else:
             _step(workspace, world, scheduled, human, report)
-        _measure(workspace, world, scheduled.index, time.monotonic() - began)
-    return [_row(workspace, world, scheduled.index) for scheduled in lived]
+        scoring.measure(workspace, world, scheduled.index, time.monotonic() - began)
+    return [scoring.experience_row(workspace, world, scheduled.index) for scheduled in lived]
 
 
-def _is_measured(workspace: Workspace, experience: int) -> bool:
-    with workspace.store.reading() as transaction:
-        return bool(metrics.read(transaction, experience))
-
-
-def _start(workspace: Workspace, world: _World, report: Report) -> None:
+def _start(workspace: Workspace, world: World, report: Report) -> None:
     with workspace.store.reading() as transaction:
         if models.answering(transaction) is not None:
             return
@@ -234,7 +211,7 @@ def _start(workspace: Workspace, world: _World, report: Report) -> None:
 
 def _step(
     workspace: Workspace,
-    world: _World,
+    world: World,
     scheduled: ScheduledExperience,
     human: Operator | None,
     report: Report,
@@ -254,9 +231,9 @@ def _step(
         update(workspace, report)
 
 
-def _ask(workspace: Workspace, world: _World, human: Operator, experience: int) -> None:
+def _ask(workspace: Workspace, world: World, human: Operator, experience: int) -> None:
     with workspace.store.reading() as transaction:
-        registry = _registry(transaction, world)
+        registry = scoring.registry_of(transaction, world)
     number = {method: index for index, method in enumerate(world.key.methods)}
     operator.answer(
         workspace,
@@ -267,128 +244,7 @@ def _ask(workspace: Workspace, world: _World, human: Operator, experience: int) 
     )
 
 
-def _measure(workspace: Workspace, world: _World, experience: int, seconds: float) -> None:
-    answer = workspace.answer()
-    judged = answer.attribute(answer.embed(np.arange(len(world.test)), world.test))
-    with workspace.store.transaction() as transaction:
-        registry = _registry(transaction, world)
-        values = evaluate.figures(world.truth, judged, world.roles(experience), registry)
-        place = metrics.Measured(experience, model_version=answer.version)
-        metrics.write(transaction, place, {**values, "seconds": seconds})
-        if experience:
-            place = metrics.Measured(experience, split="first_sight")
-            metrics.write(transaction, place, _first_sight(transaction, world, experience))
-        arrived = world.key.arrived(len(world.schedule.experiences))
-        accuracies = evaluate.cohorts(world.truth, judged.class_ids, arrived, registry)
-        for cohort, accuracy in enumerate(accuracies):
-            place = metrics.Measured(experience, method=f"cohort {cohort}", model_version=answer.version)
-            metrics.write(transaction, place, {"id_acc": accuracy})
-        for number, method in enumerate(world.key.methods):
-            ids, sizes = np.unique(judged.class_ids[world.truth == number], return_counts=True)
-            place = metrics.Measured(experience, method=f"confusion {method}", model_version=answer.version)
-            shares = dict(zip(map(str, ids.tolist()), sizes.astype(float).tolist(), strict=True))
-            metrics.write(transaction, place, shares)
-
-
-def _first_sight(transaction: Connection, world: _World, experience: int) -> dict[str, float]:
-    """Return the figures of what was said at ingest, before anything of the experience was learned."""
-    seen = attributions.first_sight(transaction, experience)
-    truth = _truth_of(transaction, world, seen.face_ids)
-    registry = {
-        class_id: method
-        for class_id, method in _registry(transaction, world).items()
-        if (classes.details(transaction, class_id).born or 0) < experience
-    }
-    return evaluate.figures(truth, seen, world.roles(experience - 1), registry)
-
-
-def _registry(transaction: Connection, world: _World) -> dict[int, int | None]:
-    """Return which method each class stands for: fixed by its members when it was promoted."""
-    number = {method: index for index, method in enumerate(world.key.methods)}
-    registry: dict[int, int | None] = {
-        entry.id: number.get(entry.name)
-        for entry in classes.everything(transaction)
-        if entry.status == "known"
-    }
-    for class_id, members in _founders(transaction).items():
-        registry[class_id] = registry_entry(_truth_of(transaction, world, members))
-    return registry
-
-
-def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
-    """Return the faces that each discovered class was promoted with."""
-    found: dict[int, NDArray[np.int64]] = {}
-    for cluster in clusters.in_state(transaction, "promoted"):
-        if cluster.class_id is not None:
-            found.setdefault(cluster.class_id, cluster.cluster.member_ids)
-    return found
-
-
-def _truth_of(transaction: Connection, world: _World, face_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    sources = [Path(face.source) for face in faces.by_ids(transaction, face_ids)]
-    strange = next((source for source in sources if source not in world.key.method_of), None)
-    if strange is not None:
-        raise Conflict(
-            f"{strange}: the workspace holds this face, and the scenario does not. A workspace of this very "
-            "scenario is expected. Choose another folder with --workspace, or put the scenario's faces back "
-            "where they were."
-        )
-    return world.key.numbers(sources)
-
-
-def _row(workspace: Workspace, world: _World, experience: int) -> dict[str, Any]:
-    with workspace.store.reading() as transaction:
-        stored = metrics.read(transaction, experience)
-        count = counts.by_experience(transaction).get(experience)
-    figures, sight = (
-        {
-            metric.name: metric.value
-            for metric in stored
-            if metric.measured.method is None and metric.measured.split == split
-        }
-        for split in ("test", "first_sight")
-    )
-    cohorts = [metric.value for metric in stored if (metric.measured.method or "").startswith("cohort")]
-    row: dict[str, Any] = {"experience": experience, **_scaled(figures), "cohorts": cohorts}
-    if experience:
-        row["true_count"] = len(world.key.arrivals[experience])
-        row["first_sight"] = _scaled(sight)
-    if count is not None:
-        row["count"] = {"value": count.value, "low": count.low, "high": count.high}
-    return row
-
-
-def _final(workspace: Workspace, world: _World, rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    first, last = rows[0], rows[-1]
-    with workspace.store.reading() as transaction:
-        members = {
-            class_id: dict(
-                zip(*np.unique(_truth_of(transaction, world, ids), return_counts=True), strict=True)
-            )
-            for class_id, ids in _founders(transaction).items()
-        }
-    novel = {method: 1 for methods in world.key.arrived(len(rows))[1:] for method in methods}
-    later = rows[1:]
-    return {
-        **{name: last.get(name) for name in COLUMNS},
-        "forget_labelled": first["acc_known"] - last["acc_known"],
-        "forget_seen": first["acc_all_joint"] - last["acc_seen"],
-        # At the end of the stream hardly any method is without a class, so that there is little to reject.
-        "auroc": _mean_of([row["auroc"] for row in rows[:-1]]),
-        "count_mae": count_mae(
-            [row["count"]["value"] for row in later], [row["true_count"] for row in later]
-        ),
-        "false_new": float(len(discoveries(members, novel).false)),
-        "seconds": float(np.sum([row["seconds"] for row in rows])),
-    }
-
-
-def _mean_of(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return float(np.mean(present)) if present else None
-
-
-def _baseline(workspace: Workspace, world: _World, name: str, report: Report) -> dict[str, float | None]:
+def _baseline(workspace: Workspace, world: World, name: str, report: Report) -> dict[str, float | None]:
     began = time.monotonic()
     setting = _setting(workspace, world, report)
     by_experience = []
@@ -402,7 +258,7 @@ def _baseline(workspace: Workspace, world: _World, name: str, report: Report) ->
             0,
         )
         figures = evaluate.figures(world.truth, judged, world.roles(experience), registry)
-        by_experience.append(_scaled(figures))
+        by_experience.append(scoring.in_percent(figures))
     first, last = by_experience[0], by_experience[-1]
     undefined = dict.fromkeys(("id_acc_all", "id_acc_novel", "count_mae", "false_new", "auroc"))
     known_first, known_last = first["acc_known"], last["acc_known"]
@@ -417,7 +273,7 @@ def _baseline(workspace: Workspace, world: _World, name: str, report: Report) ->
     }
 
 
-def _setting(workspace: Workspace, world: _World, report: Report) -> Setting:
+def _setting(workspace: Workspace, world: World, report: Report) -> Setting:
     """Return what baselines start from: the weights of session 0, outputs in the order of the methods."""
     from owcl.engine.answer import Answer
 
@@ -438,35 +294,8 @@ def _setting(workspace: Workspace, world: _World, report: Report) -> Setting:
     return Setting(workspace, network, tuple(sessions), world.test, len(wanted), report)
 
 
-def _scaled(figures: Mapping[str, float | None]) -> dict[str, float | None]:
-    return {
-        name: 100 * value
-        if value is not None and name.startswith(("acc", "id_acc", "open_set", "abst", "identity"))
-        else value
-        for name, value in evaluate.plain(figures).items()
-    }
-
-
 def _note(
     methods: dict[str, dict[str, list[float | None]]], name: str, figures: Mapping[str, float | None]
 ) -> None:
     for column in COLUMNS:
         methods.setdefault(name, {}).setdefault(column, []).append(figures.get(column))
-
-
-def _record(workspace: Workspace, name: str, columns: Mapping[str, Sequence[float | None]]) -> None:
-    """Keep the table's newest figures of a row, so that the report can show them."""
-    with workspace.store.transaction() as transaction:
-        last = experiences.latest(transaction)
-        assert last is not None
-        place = metrics.Measured(last.index, method=f"table {name}")
-        metrics.write(transaction, place, {column: values[-1] for column, values in columns.items()})
-
-
-def _recorded(workspace: Workspace, name: str) -> dict[str, float | None]:
-    """Return the figures of a row that an earlier run came to; none if it did not come so far."""
-    with workspace.store.reading() as transaction:
-        last = experiences.latest(transaction)
-        assert last is not None
-        stored = metrics.read(transaction, last.index)
-    return {metric.name: metric.value for metric in stored if metric.measured.method == f"table {name}"}

@@ -1,0 +1,198 @@
+"""What the answer key says of a simulated stream: figures of each experience, written down and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from owcl.engine import evaluate
+from owcl.engine.workspace import Workspace
+from owcl.errors import Conflict
+from owcl.evaluation.accuracy import Roles, registry_entry
+from owcl.evaluation.discovery import count_mae, discoveries
+from owcl.evaluation.table import COLUMNS
+from scenarios.schedule import Schedule
+from scenarios.truth import AnswerKey
+from storage import attributions, classes, clusters, counts, experiences, faces, metrics
+
+
+@dataclass(frozen=True)
+class World:
+    """One seed's stream, with all that only the simulator may know."""
+
+    schedule: Schedule
+    key: AnswerKey
+    test: NDArray[np.uint8]
+    truth: NDArray[np.int64]
+
+    def roles(self, experience: int) -> Roles:
+        """Return which methods count as known, seen and new after an experience."""
+        known, *later = self.key.arrived(experience)
+        new = later[-1] if later else frozenset()
+        return Roles(known, frozenset().union(*later[:-1]), new)
+
+
+def is_measured(workspace: Workspace, experience: int) -> bool:
+    """Return whether an experience has its figures, and so is over."""
+    with workspace.store.reading() as transaction:
+        return bool(metrics.read(transaction, experience))
+
+
+def measure(workspace: Workspace, world: World, experience: int, seconds: float) -> None:
+    """Judge the test faces with the model that answers now, and store the figures of the experience."""
+    answer = workspace.answer()
+    judged = answer.attribute(answer.embed(np.arange(len(world.test)), world.test))
+    with workspace.store.transaction() as transaction:
+        registry = registry_of(transaction, world)
+        values = evaluate.figures(world.truth, judged, world.roles(experience), registry)
+        place = metrics.Measured(experience, model_version=answer.version)
+        metrics.write(transaction, place, {**values, "seconds": seconds})
+        if experience:
+            place = metrics.Measured(experience, split="first_sight")
+            metrics.write(transaction, place, _first_sight(transaction, world, experience))
+        arrived = world.key.arrived(len(world.schedule.experiences))
+        accuracies = evaluate.cohorts(world.truth, judged.class_ids, arrived, registry)
+        for cohort, accuracy in enumerate(accuracies):
+            place = metrics.Measured(experience, method=f"cohort {cohort}", model_version=answer.version)
+            metrics.write(transaction, place, {"id_acc": accuracy})
+        for number, method in enumerate(world.key.methods):
+            ids, sizes = np.unique(judged.class_ids[world.truth == number], return_counts=True)
+            place = metrics.Measured(experience, method=f"confusion {method}", model_version=answer.version)
+            shares = dict(zip(map(str, ids.tolist()), sizes.astype(float).tolist(), strict=True))
+            metrics.write(transaction, place, shares)
+
+
+def _first_sight(transaction: Connection, world: World, experience: int) -> dict[str, float]:
+    """Return the figures of what was said at ingest, before anything of the experience was learned."""
+    seen = attributions.first_sight(transaction, experience)
+    truth = _truth_of(transaction, world, seen.face_ids)
+    registry = {
+        class_id: method
+        for class_id, method in registry_of(transaction, world).items()
+        if (classes.details(transaction, class_id).born or 0) < experience
+    }
+    return evaluate.figures(truth, seen, world.roles(experience - 1), registry)
+
+
+def registry_of(transaction: Connection, world: World) -> dict[int, int | None]:
+    """Return which method each class stands for: fixed by its members when it was promoted."""
+    number = {method: index for index, method in enumerate(world.key.methods)}
+    registry: dict[int, int | None] = {
+        entry.id: number.get(entry.name)
+        for entry in classes.everything(transaction)
+        if entry.status == "known"
+    }
+    for class_id, members in _founders(transaction).items():
+        registry[class_id] = registry_entry(_truth_of(transaction, world, members))
+    return registry
+
+
+def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
+    """Return the faces that each discovered class was promoted with."""
+    found: dict[int, NDArray[np.int64]] = {}
+    for cluster in clusters.in_state(transaction, "promoted"):
+        if cluster.class_id is not None:
+            found.setdefault(cluster.class_id, cluster.cluster.member_ids)
+    return found
+
+
+def _truth_of(transaction: Connection, world: World, face_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    sources = [Path(face.source) for face in faces.by_ids(transaction, face_ids)]
+    strange = next((source for source in sources if source not in world.key.method_of), None)
+    if strange is not None:
+        raise Conflict(
+            f"{strange}: the workspace holds this face, and the scenario does not. A workspace of this very "
+            "scenario is expected. Choose another folder with --workspace, or put the scenario's faces back "
+            "where they were."
+        )
+    return world.key.numbers(sources)
+
+
+def experience_row(workspace: Workspace, world: World, experience: int) -> dict[str, Any]:
+    """Return the stored figures of an experience, accuracies in percent, and how many methods it brought."""
+    with workspace.store.reading() as transaction:
+        stored = metrics.read(transaction, experience)
+        count = counts.by_experience(transaction).get(experience)
+    figures, sight = (
+        {
+            metric.name: metric.value
+            for metric in stored
+            if metric.measured.method is None and metric.measured.split == split
+        }
+        for split in ("test", "first_sight")
+    )
+    cohorts = [metric.value for metric in stored if (metric.measured.method or "").startswith("cohort")]
+    row: dict[str, Any] = {"experience": experience, **in_percent(figures), "cohorts": cohorts}
+    if experience:
+        row["true_count"] = len(world.key.arrivals[experience])
+        row["first_sight"] = in_percent(sight)
+    if count is not None:
+        row["count"] = {"value": count.value, "low": count.low, "high": count.high}
+    return row
+
+
+def stream_row(
+    workspace: Workspace, world: World, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, float | None]:
+    """Return the columns of the table at the end of a stream, from the rows of its experiences."""
+    first, last = rows[0], rows[-1]
+    with workspace.store.reading() as transaction:
+        members = {
+            class_id: dict(
+                zip(*np.unique(_truth_of(transaction, world, ids), return_counts=True), strict=True)
+            )
+            for class_id, ids in _founders(transaction).items()
+        }
+    novel = {method: 1 for methods in world.key.arrived(len(rows))[1:] for method in methods}
+    later = rows[1:]
+    return {
+        **{name: last.get(name) for name in COLUMNS},
+        "forget_labelled": first["acc_known"] - last["acc_known"],
+        "forget_seen": first["acc_all_joint"] - last["acc_seen"],
+        # At the end of the stream hardly any method is without a class, so that there is little to reject.
+        "auroc": _mean_of([row["auroc"] for row in rows[:-1]]),
+        "count_mae": count_mae(
+            [row["count"]["value"] for row in later], [row["true_count"] for row in later]
+        ),
+        "false_new": float(len(discoveries(members, novel).false)),
+        "seconds": float(np.sum([row["seconds"] for row in rows])),
+    }
+
+
+def _mean_of(values: Sequence[float | None]) -> float | None:
+    present = [value for value in values if value is not None]
+    return float(np.mean(present)) if present else None
+
+
+def in_percent(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return figures as plain values, with those that are shares of faces in percent."""
+    return {
+        name: 100 * value
+        if value is not None and name.startswith(("acc", "id_acc", "open_set", "abst", "identity"))
+        else value
+        for name, value in evaluate.plain(figures).items()
+    }
+
+
+def record(workspace: Workspace, name: str, columns: Mapping[str, Sequence[float | None]]) -> None:
+    """Keep the table's newest figures of a row, so that the report can show them."""
+    with workspace.store.transaction() as transaction:
+        last = experiences.latest(transaction)
+        assert last is not None
+        place = metrics.Measured(last.index, method=f"table {name}")
+        metrics.write(transaction, place, {column: values[-1] for column, values in columns.items()})
+
+
+def recorded(workspace: Workspace, name: str) -> dict[str, float | None]:
+    """Return the figures of a row that an earlier run came to; none if it did not come so far."""
+    with workspace.store.reading() as transaction:
+        last = experiences.latest(transaction)
+        assert last is not None
+        stored = metrics.read(transaction, last.index)
+    return {metric.name: metric.value for metric in stored if metric.measured.method == f"table {name}"}
