@@ -25,6 +25,8 @@ from owcl.models.embed import embed
 from owcl.models.network import with_outputs
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
+from owcl.novelty.counting.agreement import WITNESSES, found_by
+from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.drift import compared_with_reposted
 from owcl.novelty.promotion import judge
@@ -89,15 +91,23 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     vectors, _ = embed(answer.network, pool.images)
     known_vectors, _ = embed(answer.network, known.images)
     settings = workspace.configuration.novelty
-    counter = estimator_named(settings.count)(
-        settings.smallest_class, RESERVE * settings.false_discovery_rate
+
+    def counter(name: str) -> PartitionCount:
+        kind = estimator_named(name)
+        counting = kind(settings.smallest_class, RESERVE * settings.false_discovery_rate)
+        return counting.fit(known_vectors, known.class_ids)
+
+    estimate = counter(settings.count).estimate(vectors, rng)
+    asked_too = [name for name in WITNESSES if name != settings.count] if estimate.value else []
+    witnesses = found_by(
+        estimate.labels,
+        {name: counter(name).clustered(vectors, workspace.rng(name, experience)) for name in asked_too},
     )
-    estimate = counter.fit(known_vectors, known.class_ids).estimate(vectors, rng)
     registered = {
         class_id: known_vectors[known.class_ids == class_id]
         for class_id in np.unique(known.class_ids).tolist()
     } | _rejected(workspace, answer)
-    judged = _judged(answer, pool, vectors, estimate, registered, settings.smallest_class, rng)
+    judged = _judged(answer, pool, vectors, estimate, witnesses, registered, settings.smallest_class, rng)
     return _write(workspace, answer, experience, len(pool.face_ids), estimate, judged)
 
 
@@ -178,6 +188,7 @@ def _judged(
     pool: _Pool,
     vectors: NDArray[np.float32],
     estimate: CountEstimate,
+    witnesses: Sequence[Sequence[str]],
     registered: Mapping[int, NDArray[np.float32]],
     smallest: int,
     rng: np.random.Generator,
@@ -187,11 +198,11 @@ def _judged(
         return []
     reposted, reposted_ids = _posted_again(answer, pool.held_out, rng)
     judged = []
-    for cluster, stability in enumerate(estimate.stability):
+    for cluster, (stability, seen_by) in enumerate(zip(estimate.stability, witnesses, strict=True)):
         rows = estimate.labels == cluster
         members = vectors[rows]
         again = compared_with_reposted(members, reposted, reposted_ids, rng)
-        verdict = judge(members, pool.p_values[rows], stability, registered, smallest, rng, again)
+        verdict = judge(members, pool.p_values[rows], stability, registered, smallest, rng, again, seen_by)
         judged.append(Judged(Cluster(pool.face_ids[rows], members.mean(axis=0), stability), verdict))
     return judged
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,7 @@ def judge(
     smallest: int,
     rng: np.random.Generator,
     reposted: Verdict | None = None,
+    also_found_by: Sequence[str] = (),
 ) -> Promotion:
     """Judge a cluster of the pool.
 
@@ -51,6 +52,7 @@ def judge(
         smallest: faces that make a class.
         rng: draws the folds of the probes.
         reposted: the cluster compared with known faces that were posted again, where there are enough.
+        also_found_by: estimators that have found the same cluster.
     """
     verdicts = _against(members, classes, rng)
     same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
@@ -73,6 +75,7 @@ def judge(
         "nearest_class": nearest,
         "auc_to_nearest_class": None if nearest is None else round(verdicts[nearest].auc, 4),
         "auc_to_known_posted_again": None if reposted is None else round(reposted.auc, 4),
+        "also_found_by": ", ".join(also_found_by) or "no other estimator",
     }
     return Promotion(
         not reasons,

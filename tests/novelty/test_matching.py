@@ -37,10 +37,18 @@ def test_too_few_faces_are_refused(rng: np.random.Generator) -> None:
 
 def test_a_large_stable_new_cluster_becomes_a_class(rng: np.random.Generator) -> None:
     classes = {7: _cloud(60, 0, rng), 8: _cloud(60, -2, rng)}
-    promotion = judge(_cloud(60, 2, rng), np.full(60, 0.01), 0.95, classes, 30, rng)
+    found_by = ("density", "anchored_cut")
+    promotion = judge(_cloud(60, 2, rng), np.full(60, 0.01), 0.95, classes, 30, rng, None, found_by)
     assert promotion.accepted
     assert promotion.evidence["nearest_class"] in (7, 8)
     assert promotion.evidence["size"] == 60
+    assert promotion.evidence["also_found_by"] == "density, anchored_cut"
+
+
+def test_that_nobody_else_found_a_cluster_is_evidence_too_and_no_obstacle(rng: np.random.Generator) -> None:
+    promotion = judge(_cloud(60, 2, rng), np.full(60, 0.01), 0.95, {}, 30, rng)
+    assert promotion.accepted
+    assert promotion.evidence["also_found_by"] == "no other estimator"
 
 
 def test_more_faces_of_a_class_join_it(rng: np.random.Generator) -> None:

@@ -277,7 +277,7 @@ def stability(
     """
     came_back = np.zeros((len(resampled), clusters_of(labels)))
     for number, (rows, partition) in enumerate(resampled):
-        came_back[number] = _overlaps(labels[rows], partition, came_back.shape[1]) >= SAME_CLUSTER
+        came_back[number] = overlaps(labels[rows], partition, came_back.shape[1]) >= SAME_CLUSTER
     return tuple(came_back.mean(axis=0).tolist())
 
 
@@ -295,7 +295,7 @@ def spread(counts: Sequence[int]) -> dict[str, object]:
     }
 
 
-def _overlaps(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+def overlaps(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.float64]:
     """Return the best Jaccard similarity of each of `count` clusters of one partition in the other."""
     table = np.zeros((count + 1, clusters_of(other) + 1))
     np.add.at(table, (one, other), 1)  # What is in no cluster is counted in the last row and column.
