@@ -20,7 +20,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.novelty.drift import ALARM_RATE, ArrivalDetector, arrival_count
+from owcl.novelty.drift import ALARM_RATE, IMPROBABLE, UNLIKELY, arrival_count, changed_at
 from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
 from storage import attributions, embeddings, experiences, faces, quarantine
 
@@ -108,11 +108,12 @@ def _alarm(workspace: Workspace, experience: int, calibration: int) -> Alarm | N
     """Compare the faces of the open experience, in the order in which they came, with known ones."""
     with workspace.store.reading() as transaction:
         seen = attributions.first_sight(transaction, experience)
+        change = changed_at(seen.p_values)
         unusual = int((seen.p_values <= ALARM_RATE).sum())
-        if unusual < arrival_count(len(seen.face_ids), ALARM_RATE, calibration):
+        tail = IMPROBABLE if change is None else UNLIKELY
+        if unusual < arrival_count(len(seen.face_ids), ALARM_RATE, calibration, tail):
             return None
-        changes = ArrivalDetector().update(seen.p_values)
-        since = faces.by_ids(transaction, seen.face_ids[changes[:1]])
+        since = [] if change is None else faces.by_ids(transaction, seen.face_ids[[change]])
     return Alarm(unusual, len(seen.face_ids), since[0].source if since else None)
 
 

@@ -1,4 +1,4 @@
-"""Known faces that are compressed again are no new method."""
+"""When has something changed, and known faces that are compressed again, which are no new method."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from owcl.faces.reposting import reposted_views
-from owcl.novelty.drift import compared_with_reposted
+from owcl.novelty.drift import changed_at, compared_with_reposted
 from owcl.novelty.matching import Verdict
 from owcl.novelty.promotion import judge
 
@@ -63,3 +63,27 @@ def test_a_view_of_a_face_posted_again_is_like_it_and_not_the_same(rng: np.rando
     assert views.shape == images.shape
     difference = np.abs(views.astype(int) - images)
     assert 0 < difference.mean() < 8
+
+
+@pytest.mark.parametrize(("faces", "streams"), [(60, 400), (200, 400), (1000, 200), (10_000, 60)])
+def test_one_in_twenty_streams_of_known_faces_seems_to_change_however_long_it_is(
+    faces: int, streams: int, rng: np.random.Generator
+) -> None:
+    false = np.mean([changed_at(rng.uniform(size=faces)) is not None for _ in range(streams)])
+    assert false <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / streams)
+
+
+def test_a_new_method_is_noticed_after_a_few_of_its_faces(rng: np.random.Generator) -> None:
+    """Of the faces after the first 600 every third is new; the p-values of those are at most 0.05."""
+    arrived = np.arange(300) % 3 == 0
+    after = np.where(arrived, rng.uniform(0, 0.05, 300), rng.uniform(size=300))
+    first = changed_at(np.concatenate([rng.uniform(size=600), after]))
+    assert first is not None
+    assert 600 <= first < 600 + 3 * 40
+
+
+def test_where_all_faces_are_a_little_more_unusual_than_they_should_be_nothing_has_arrived(
+    rng: np.random.Generator,
+) -> None:
+    """Few held-out faces leave such a shift in all p-values of a model."""
+    assert changed_at(rng.uniform(0, 0.8, 1000)) is None

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from owcl.errors import BadInput
-from owcl.novelty.drift import ArrivalDetector
 from owcl.novelty.matching import judge_same
 from owcl.novelty.promotion import judge
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
@@ -74,12 +73,3 @@ def test_the_neighbour_score_is_the_distance_to_the_kth_known_face() -> None:
 def test_the_neighbour_score_needs_as_many_faces_as_neighbours() -> None:
     with pytest.raises(BadInput, match="3 known faces for k = 10"):
         NearestNeighbourScore().fit(np.zeros((3, 2), np.float32), np.zeros(3, np.int64))
-
-
-def test_a_lasting_change_raises_an_alarm_and_calm_does_not(rng: np.random.Generator) -> None:
-    calm = ArrivalDetector().update(rng.uniform(size=2000))
-    assert calm == []
-    detector = ArrivalDetector()
-    alarms = detector.update(np.concatenate([rng.uniform(size=600), rng.uniform(0, 0.02, size=200)]))
-    assert alarms
-    assert 600 <= alarms[0] < 680
