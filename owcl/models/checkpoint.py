@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from owcl.errors import BadInput
 from owcl.models.backbones import build_backbone
@@ -58,7 +58,7 @@ def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
     """Read what `save` wrote: the network in evaluation mode, the description, the arrays.
 
     Raises:
-        BadInput: if a file is missing or damaged.
+        BadInput: if a file is missing or damaged, or is of another version's backbone.
     """
     tensors, description = read_tensors(path)
     arrays = {
@@ -67,7 +67,7 @@ def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
         if name.startswith(ARRAYS)
     }
     network = Network(build_backbone(description["backbone"]), description["num_classes"])
-    network.load_state_dict(tensors)
+    fill(network, tensors, path)
     return network.eval(), description, arrays
 
 
@@ -87,6 +87,22 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "expected. Restore both from a backup, or train again."
         ) from error
     return tensors, description
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Give a network the weights that were read from a file.
+
+    Raises:
+        BadInput: if they are of a network of another shape.
+    """
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise BadInput(
+            f"{path}: the weights do not fit their backbone, which has another shape in this version. "
+            "Weights of this version are expected. Train anew in a new workspace, or keep the version "
+            "that made them."
+        ) from error
 
 
 def _flush(path: Path) -> None:

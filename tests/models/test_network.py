@@ -99,6 +99,13 @@ def test_a_damaged_checkpoint_says_so(network: Network, tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
+def test_weights_of_another_version_are_refused_in_words(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    checkpoint.save(path, network, {"backbone": "resnet10t"}, {})
+    with pytest.raises(BadInput, match="do not fit their backbone"):
+        checkpoint.load(path)
+
+
 def test_any_timm_backbone_serves_by_name() -> None:
     served = Network(build_backbone("resnet10t"), 2)
     vectors, _ = embed(served, _images(2))
