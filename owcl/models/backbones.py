@@ -62,7 +62,7 @@ class _Residual(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        return functional.relu(self.body(features) + self.shortcut(features), inplace=True)
+        return functional.relu(self.body(features).add_(self.shortcut(features)), inplace=True)
 
 
 class ForensicBackbone(nn.Module):

@@ -15,7 +15,7 @@ from owcl.faces.views import to_float
 from owcl.models.network import Network
 
 BATCH = 64
-PART = 16
+PART = 32
 """Faces that go through the network together on a processor: more would not fit into its cache."""
 
 
