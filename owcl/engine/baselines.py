@@ -26,7 +26,7 @@ from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
 from scenarios.streams import FaceDataset, single_experience
 
-BOUND_UPDATES = 3
+BOUND_UPDATES = 4
 """The upper bound learns as long as so many updates."""
 MOST_FACES = 10**9
 """More than any experience holds; keeps the numbers of remembered faces apart."""
