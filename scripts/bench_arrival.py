@@ -14,7 +14,7 @@ import argparse
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.engine.workspace import Workspace
-from owcl.novelty.drift import ALARM_RATE, LARGEST_SURPRISE, UNLIKELY, arrival_count, changed_at
+from owcl.novelty.drift import ALARM_RATE, arrival_count, changed_at, surprise
 from storage import attributions, classes, experiences, faces
 
 BEFORE = 400
@@ -124,29 +124,30 @@ def counted(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.flatnonzero(in_window >= arrival_count(WINDOW, ALARM_RATE))
 
 
-def noticed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return where owcl sounds the alarm: the stream has changed, and too many faces are unusual."""
+def changed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return where owcl sees that a stream has changed."""
     change = changed_at(p_values)
-    if change is None:
-        return np.empty(0, np.int64)
-    unusual = (p_values <= ALARM_RATE).cumsum()
-    wanted = [_unlikely(faces) for faces in range(change + 1, len(p_values) + 1)]
-    return change + np.flatnonzero(unusual[change:] >= wanted)
+    return np.array([] if change is None else [change], np.int64)
 
 
-@lru_cache(None)
-def _unlikely(faces: int) -> int:
-    return arrival_count(faces, ALARM_RATE, tail=UNLIKELY)
+def noticed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return where owcl sounds the alarm for it: from then on, where more are unusual than should be."""
+    found = changed(p_values)
+    if not len(found):
+        return found
+    faces = np.arange(found[0] + 1, len(p_values) + 1)
+    unusual = (p_values <= ALARM_RATE).cumsum()[found[0] :]
+    return found[0] + np.flatnonzero(unusual > ALARM_RATE * faces)
 
 
 def watched(make: Callable[[], Any], p_values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return where a detector of river has seen the mean surprise rise."""
-    detector, surprise = make(), np.minimum(-np.log(p_values), LARGEST_SURPRISE)
+    detector, surprises = make(), surprise(p_values)
     alarms = []
-    for position, value in enumerate(surprise.tolist()):
+    for position, value in enumerate(surprises.tolist()):
         detector.update(value)
-        lately = surprise[max(0, position - 29) : position + 1].mean()
-        if detector.drift_detected and lately > surprise[: position + 1].mean():
+        lately = surprises[max(0, position - 29) : position + 1].mean()
+        if detector.drift_detected and lately > surprises[: position + 1].mean():
             alarms.append(position)
     return np.array(alarms, np.int64)
 
@@ -167,7 +168,8 @@ def kswin() -> Any:
 
 DETECTORS: Mapping[str, Detect] = {
     "count in 200 faces": counted,
-    "Page-Hinkley and count (owcl)": noticed,
+    "Page-Hinkley (a change, to owcl)": changed,
+    "and more than 5 % unusual (an alarm)": noticed,
     "ADWIN": partial(watched, adwin),
     "KSWIN": partial(watched, kswin),
     "every 100th face (dummy)": lambda p_values: np.arange(99, len(p_values), 100),

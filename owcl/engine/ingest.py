@@ -20,7 +20,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.novelty.drift import ALARM_RATE, IMPROBABLE, UNLIKELY, arrival_count, changed_at
+from owcl.novelty.drift import ALARM_RATE, arrival_count, changed_at
 from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
 from storage import attributions, embeddings, experiences, faces, quarantine
 
@@ -110,8 +110,9 @@ def _alarm(workspace: Workspace, experience: int, calibration: int) -> Alarm | N
         seen = attributions.first_sight(transaction, experience)
         change = changed_at(seen.p_values)
         unusual = int((seen.p_values <= ALARM_RATE).sum())
-        tail = IMPROBABLE if change is None else UNLIKELY
-        if unusual < arrival_count(len(seen.face_ids), ALARM_RATE, calibration, tail):
+        # Known faces that come in sorted by method change too, but are no more unusual than they should be.
+        changed = change is not None and unusual > ALARM_RATE * len(seen.p_values)
+        if not changed and unusual < arrival_count(len(seen.face_ids), ALARM_RATE, calibration):
             return None
         since = [] if change is None else faces.by_ids(transaction, seen.face_ids[[change]])
     return Alarm(unusual, len(seen.face_ids), since[0].source if since else None)

@@ -14,18 +14,12 @@ ALARM_RATE = 0.05
 """Known faces that are unusual enough to be counted for an alarm."""
 IMPROBABLE = 1e-3
 """How improbable a number of unusual faces must be among known ones to be an arrival."""
-UNLIKELY = 0.05
-"""The same, where the stream has changed on the way."""
-LARGEST_SURPRISE = 7.0
-"""`-ln p` is cut off here, so that one very odd face does not count for many."""
 
 
-def arrival_count(
-    faces: int, false_alarm_rate: float, calibration: int | None = None, tail: float = IMPROBABLE
-) -> int:
+def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None = None) -> int:
     """Return how many unusual faces among so many are more than false alarms would make.
 
-    It is the first k with `P[X >= k]` at most the tail. X is binomial where the rate is exact; with a
+    It is the first k with `P[X >= k] <= 0.001`. X is binomial where the rate is exact; with a
     threshold from `calibration` held-out faces the rate that it really has is itself random, and X is
     beta-binomial.
 
@@ -33,7 +27,6 @@ def arrival_count(
         faces: that came in.
         false_alarm_rate: share of known faces that are unusual.
         calibration: held-out known faces; None for a threshold that is exact.
-        tail: how improbable the number must be.
 
     Example:
         >>> arrival_count(200, 0.05)
@@ -50,7 +43,7 @@ def arrival_count(
             return faces + 1
         law = betabinom(faces, unusual, calibration + 1 - unusual)
     at_least = law.pmf(counts)[::-1].cumsum()[::-1]
-    return int(np.append(counts[at_least <= tail], faces + 1)[0])
+    return int(np.append(counts[at_least <= IMPROBABLE], faces + 1)[0])
 
 
 LARGEST_SIDE = 400
@@ -94,7 +87,17 @@ def compared_with_reposted(
 
 
 RISE = 0.1
-"""How much the mean surprise may rise unnoticed; it is 1 for known faces."""
+"""How much the mean surprise may rise unnoticed, in standard deviations."""
+
+
+def surprise(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how surprising `(N,)` faces are: `sqrt(12) (1/2 - p)`, of mean 0 and deviation 1 for known ones.
+
+    It rises with every p-value below the middle. `-ln p` rises with the smallest alone, which methods that
+    lie near the known ones hardly have.
+    """
+    found: NDArray[np.float64] = np.sqrt(12) * (0.5 - p_values)
+    return found
 
 
 def changed_at(p_values: NDArray[np.float64]) -> int | None:
@@ -114,8 +117,8 @@ def changed_at(p_values: NDArray[np.float64]) -> int | None:
 
     # With river's default of alpha, a stream forgets in a few thousand faces how calm it has been.
     detector: Any = PageHinkley(delta=RISE, threshold=patience(len(p_values)), alpha=1.0, mode="up")
-    for position, surprise in enumerate(np.minimum(-np.log(p_values), LARGEST_SURPRISE).tolist()):
-        detector.update(surprise)
+    for position, value in enumerate(surprise(p_values).tolist()):
+        detector.update(value)
         if detector.drift_detected:
             return position
     return None
@@ -126,4 +129,4 @@ def patience(faces: int) -> float:
 
     Read off simulated streams of 60 to 30,000 faces with uniform p-values.
     """
-    return max(10.0, 31.0 + 7.0 * float(np.log(max(faces, 1) / 1000)))
+    return max(10.0, 28.0 + 5.0 * float(np.log(max(faces, 1) / 1000)))
