@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.engine.workspace import Workspace
-from owcl.novelty.drift import ALARM_RATE, arrival_count, changed_at, surprise
+from owcl.novelty.drift import ALARM_RATE, arrival, arrival_count, changed_at, surprise
 from storage import attributions, classes, experiences, faces
 
 BEFORE = 400
@@ -31,6 +31,8 @@ BEFORE = 400
 CALM = 1000
 """Known faces of a stream in which nothing arrives."""
 WINDOW = 200
+PORTION = 50
+"""Faces that are ingested at a time."""
 LIMIT = 150
 """Faces of a new method, after which it counts as missed."""
 
@@ -130,14 +132,10 @@ def changed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array([] if change is None else [change], np.int64)
 
 
-def noticed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return where owcl sounds the alarm for it: from then on, where more are unusual than should be."""
-    found = changed(p_values)
-    if not len(found):
-        return found
-    faces = np.arange(found[0] + 1, len(p_values) + 1)
-    unusual = (p_values <= ALARM_RATE).cumsum()[found[0] :]
-    return found[0] + np.flatnonzero(unusual > ALARM_RATE * faces)
+def alarmed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return where owcl sounds the alarm, if it is asked after every portion of a few faces."""
+    portions = range(PORTION, len(p_values) + 1, PORTION)
+    return np.array([faces - 1 for faces in portions if arrival(p_values[:faces])], np.int64)
 
 
 def watched(make: Callable[[], Any], p_values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -169,7 +167,7 @@ def kswin() -> Any:
 DETECTORS: Mapping[str, Detect] = {
     "count in 200 faces": counted,
     "Page-Hinkley (a change, to owcl)": changed,
-    "and more than 5 % unusual (an alarm)": noticed,
+    "the alarm at ingest": alarmed,
     "ADWIN": partial(watched, adwin),
     "KSWIN": partial(watched, kswin),
     "every 100th face (dummy)": lambda p_values: np.arange(99, len(p_values), 100),

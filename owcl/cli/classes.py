@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from owcl.cli import output
+from owcl.cli.class_history import history, redo, show_decisions, undo
 from owcl.cli.commands import CommandGroup
-from owcl.cli.options import CLASS, json_option, with_standard_input, workspace_option
+from owcl.cli.options import CLASS, json_option, who_option, with_standard_input, workspace_option
 from owcl.cli.session import opened
 from owcl.errors import BadInput
-from owcl.types import LIVE, Decision, MethodClass
-
-who_option = click.option(
-    "--who", default=getpass.getuser, show_default="your login", help="Who decides, for the history."
-)
+from owcl.types import LIVE, MethodClass
 
 
 @click.group(cls=CommandGroup)
@@ -82,7 +78,7 @@ def show(class_: str, root: Path, as_json: bool) -> None:
     for source in view.examples:
         output.line(f"example  {source}")
     if view.decisions:
-        _show_decisions(view.decisions)
+        show_decisions(view.decisions)
 
 
 @classes.command()
@@ -158,7 +154,7 @@ def split(
 
     if proposed == bool(faces):
         raise click.UsageError("name either FACES or --proposed")
-    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    face_ids = _face_ids(faces)
     with opened(root) as workspace:
         if proposed:
             from owcl.engine.proposals import proposed_part
@@ -186,7 +182,7 @@ def label(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bo
     """
     from owcl.engine import registry
 
-    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    face_ids = _face_ids(faces)
     with opened(root) as workspace:
         entry = registry.label(workspace.store, class_, face_ids, who)
     _show_class(entry, f"{len(set(face_ids))} faces are of class {entry.id} ({entry.name})", as_json)
@@ -209,7 +205,7 @@ def release(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: 
     """
     from owcl.engine import registry
 
-    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    face_ids = _face_ids(faces)
     with opened(root) as workspace:
         entry = registry.release(workspace.store, class_, face_ids, who)
     _show_class(entry, f"{len(set(face_ids))} faces are of class {entry.id} ({entry.name}) no more", as_json)
@@ -232,7 +228,7 @@ def make(faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_
     """
     from owcl.engine import registry
 
-    face_ids = [_face_id(word) for word in with_standard_input(faces)]
+    face_ids = _face_ids(faces)
     with opened(root) as workspace:
         entry = registry.make(workspace.store, face_ids, who, new_name)
     _show_class(entry, f"class {entry.id} ({entry.name}) has {len(set(face_ids))} faces", as_json)
@@ -320,65 +316,9 @@ def proposals(root: Path, as_json: bool) -> None:
         output.note("There is nothing to merge or to split.")
 
 
-@classes.command()
-@click.argument("decision", type=int, required=False)
-@who_option
-@workspace_option
-@json_option
-def undo(decision: int | None, who: str, root: Path, as_json: bool) -> None:
-    """Take back a decision, the last one in force if none is named.
-
-    Undoing again takes back the one before it. owcl classes history shows decisions with their ids.
-
-    Examples:
-      owcl classes undo
-      owcl classes undo 17 --who anna
-    """
-    from owcl.engine import registry
-
-    with opened(root) as workspace:
-        taken_back = registry.undo(workspace.store, who, decision)
-    _show_decision(taken_back, "undone", as_json)
-
-
-@classes.command()
-@click.argument("decision", type=int, required=False)
-@who_option
-@workspace_option
-@json_option
-def redo(decision: int | None, who: str, root: Path, as_json: bool) -> None:
-    """Take back an undo, the last one if none is named.
-
-    Examples:
-      owcl classes redo
-      owcl classes redo 18 --who anna
-    """
-    from owcl.engine import registry
-
-    with opened(root) as workspace:
-        again = registry.redo(workspace.store, who, decision)
-    _show_decision(again, "done again", as_json)
-
-
-@classes.command()
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many decisions.")
-@workspace_option
-@json_option
-def history(limit: int, root: Path, as_json: bool) -> None:
-    """Show who decided what and when, newest first.
-
-    Examples:
-      owcl classes history
-      owcl classes history --limit 1000 --json
-    """
-    from owcl.engine import registry
-
-    with opened(root) as workspace:
-        found = registry.history(workspace.store, limit)
-    if as_json:
-        output.json_object({"decisions": found})
-    else:
-        _show_decisions(found)
+def _face_ids(words: tuple[str, ...]) -> list[int]:
+    """Read ids of faces, from standard input where `-` stands for them."""
+    return [_face_id(word) for word in with_standard_input(words)]
 
 
 def _face_id(word: str) -> int:
@@ -386,7 +326,7 @@ def _face_id(word: str) -> int:
         return int(word)
     except ValueError:
         raise BadInput(
-            f"classes split: {word!r} is no id of a face. A whole number is expected. "
+            f"FACES: {word!r} is no id of a face. A whole number is expected. "
             "`owcl export csv` lists faces with their ids."
         ) from None
 
@@ -399,38 +339,5 @@ def _show_class(entry: MethodClass, sentence: str, as_json: bool) -> None:
         output.note("owcl classes undo takes it back")
 
 
-def _show_decision(decision: Decision, done: str, as_json: bool) -> None:
-    if as_json:
-        output.json_object(decision)
-    else:
-        output.line(
-            f"{done}: {decision.verb} of {decision.subject} by {decision.who} (decision {decision.id})"
-        )
-
-
-def _show_decisions(found: list[Decision] | tuple[Decision, ...]) -> None:
-    rows = [
-        (
-            str(one.id),
-            f"{one.when.astimezone():%Y-%m-%d %H:%M}",
-            one.who,
-            one.verb,
-            one.subject,
-            _changes(one),
-        )
-        for one in found
-    ]
-    output.table(["decision", "when", "who", "verb", "subject", "change"], rows)
-
-
-def _changes(decision: Decision) -> str:
-    """Return what a decision changed, before → after."""
-    words = []
-    for key, after in decision.after.items():
-        before = decision.before.get(key, {})
-        if isinstance(after, dict):
-            changed = [part for part in after if after[part] != before.get(part)]
-            words += [f"{key}.{part}: {before.get(part, '')} → {after[part]}" for part in changed]
-        else:
-            words.append(f"{key}: {after}")
-    return ", ".join(words)
+for command in (undo, redo, history):
+    classes.add_command(command)

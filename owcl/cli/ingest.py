@@ -47,9 +47,9 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
         }
     )
     if result.alarm is not None:
-        since = f", since {result.alarm.since}" if result.alarm.since else ""
+        noticed = f", noticed at {result.alarm.since}" if result.alarm.since else ""
         output.note(
             f"A new generator may have arrived: {result.alarm.unusual} of {result.alarm.faces} faces are as "
-            f"unusual as 1 in 20 known ones is{since}."
+            f"unusual as 1 in 20 known ones is{noticed}."
         )
     output.note("Next: owcl discover")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import sys
@@ -74,3 +75,7 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
 
 
 CLASS = ClassName()
+
+who_option = click.option(
+    "--who", default=getpass.getuser, show_default="your login", help="Who decides, for the history."
+)

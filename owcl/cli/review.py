@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import ipaddress
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import workspace_option
+from owcl.cli.options import who_option, workspace_option
 from owcl.cli.session import opened
 
 
@@ -27,9 +26,7 @@ from owcl.cli.session import opened
     "--behind-tls-proxy", is_flag=True, help="A proxy speaks TLS and asks for a password; cookies need TLS."
 )
 @click.option("--no-browser", is_flag=True, help="Do not open a browser; print the address alone.")
-@click.option(
-    "--who", default=getpass.getuser, show_default="your login", help="Who decides, for the history."
-)
+@who_option
 @workspace_option
 def review(
     host: str,

@@ -35,7 +35,7 @@ from storage import counts, experiences, faces, memberships
 
 REJECTED_EXAMPLES = 100
 """Faces of each rejected class that a cluster is compared with."""
-RESERVE = 1.5
+LEEWAY = 1.5
 """By how much false alarms in the pool may exceed their rate, by chance."""
 VIEWS = 2
 """Of each held-out known face, posted again, that a cluster is compared with."""
@@ -90,24 +90,13 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     report("clustering", 0, None)
     vectors, _ = embed(answer.network, pool.images)
     known_vectors, _ = embed(answer.network, known.images)
-    settings = workspace.configuration.novelty
-
-    def counter(name: str) -> PartitionCount:
-        kind = estimator_named(name)
-        counting = kind(settings.smallest_class, RESERVE * settings.false_discovery_rate)
-        return counting.fit(known_vectors, known.class_ids)
-
-    estimate = counter(settings.count).estimate(vectors, rng)
-    asked_too = [name for name in WITNESSES if name != settings.count] if estimate.value else []
-    witnesses = found_by(
-        estimate.labels,
-        {name: counter(name).clustered(vectors, workspace.rng(name, experience)) for name in asked_too},
-    )
+    estimate, also_found_by = _counted(workspace, vectors, known_vectors, known.class_ids, experience, rng)
     registered = {
         class_id: known_vectors[known.class_ids == class_id]
         for class_id in np.unique(known.class_ids).tolist()
     } | _rejected(workspace, answer)
-    judged = _judged(answer, pool, vectors, estimate, witnesses, registered, settings.smallest_class, rng)
+    smallest = workspace.configuration.novelty.smallest_class
+    judged = _judged(answer, pool, vectors, estimate, also_found_by, registered, smallest, rng)
     return _write(workspace, answer, experience, len(pool.face_ids), estimate, judged)
 
 
@@ -183,12 +172,34 @@ def _held_out(workspace: Workspace) -> Calibration:
     return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))
 
 
+def _counted(
+    workspace: Workspace,
+    vectors: NDArray[np.float32],
+    known_vectors: NDArray[np.float32],
+    class_ids: NDArray[np.int64],
+    experience: int,
+    rng: np.random.Generator,
+) -> tuple[CountEstimate, Sequence[Sequence[str]]]:
+    """Return the clusters of the pool, and for each which other estimators have found it."""
+    settings = workspace.configuration.novelty
+
+    def counter(name: str) -> PartitionCount:
+        kind = estimator_named(name)
+        counting = kind(settings.smallest_class, LEEWAY * settings.false_discovery_rate)
+        return counting.fit(known_vectors, class_ids)
+
+    estimate = counter(settings.count).estimate(vectors, rng)
+    others = [name for name in WITNESSES if name != settings.count] if estimate.value else []
+    partitions = {name: counter(name).clustered(vectors, workspace.rng(name, experience)) for name in others}
+    return estimate, found_by(estimate.labels, partitions)
+
+
 def _judged(
     answer: Answer,
     pool: _Pool,
     vectors: NDArray[np.float32],
     estimate: CountEstimate,
-    witnesses: Sequence[Sequence[str]],
+    also_found_by: Sequence[Sequence[str]],
     registered: Mapping[int, NDArray[np.float32]],
     smallest: int,
     rng: np.random.Generator,
@@ -198,11 +209,11 @@ def _judged(
         return []
     reposted, reposted_ids = _posted_again(answer, pool.held_out, rng)
     judged = []
-    for cluster, (stability, seen_by) in enumerate(zip(estimate.stability, witnesses, strict=True)):
+    for cluster, (stability, others) in enumerate(zip(estimate.stability, also_found_by, strict=True)):
         rows = estimate.labels == cluster
         members = vectors[rows]
         again = compared_with_reposted(members, reposted, reposted_ids, rng)
-        verdict = judge(members, pool.p_values[rows], stability, registered, smallest, rng, again, seen_by)
+        verdict = judge(members, pool.p_values[rows], stability, registered, smallest, rng, again, others)
         judged.append(Judged(Cluster(pool.face_ids[rows], members.mean(axis=0), stability), verdict))
     return judged
 

@@ -20,7 +20,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.novelty.drift import ALARM_RATE, arrival_count, changed_at
+from owcl.novelty.drift import arrival
 from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
 from storage import attributions, embeddings, experiences, faces, quarantine
 
@@ -52,7 +52,7 @@ class Alarm:
     """Faces with a p-value of at most 5 %: a few of them mean nothing, many do."""
     faces: int
     since: str | None
-    """The file with which the stream changed, where that can be said."""
+    """The file at which the stream was seen to change, where that can be said."""
 
 
 @journalled("ingest")
@@ -108,14 +108,11 @@ def _alarm(workspace: Workspace, experience: int, calibration: int) -> Alarm | N
     """Compare the faces of the open experience, in the order in which they came, with known ones."""
     with workspace.store.reading() as transaction:
         seen = attributions.first_sight(transaction, experience)
-        change = changed_at(seen.p_values)
-        unusual = int((seen.p_values <= ALARM_RATE).sum())
-        # Known faces that come in sorted by method change too, but are no more unusual than they should be.
-        changed = change is not None and unusual > ALARM_RATE * len(seen.p_values)
-        if not changed and unusual < arrival_count(len(seen.face_ids), ALARM_RATE, calibration):
+        found = arrival(seen.p_values, calibration)
+        if found is None:
             return None
-        since = [] if change is None else faces.by_ids(transaction, seen.face_ids[[change]])
-    return Alarm(unusual, len(seen.face_ids), since[0].source if since else None)
+        since = [] if found.since is None else faces.by_ids(transaction, seen.face_ids[[found.since]])
+    return Alarm(found.unusual, len(seen.face_ids), since[0].source if since else None)
 
 
 def _open_experience(workspace: Workspace) -> int:

@@ -24,7 +24,7 @@ from owcl.learners.local_contrast import (
 )
 from owcl.learners.ranking import Recipe
 from owcl.models.backbones import build_backbone
-from owcl.models.checkpoint import fill, read_tensors, write_tensors
+from owcl.models.checkpoint import load_weights, read_tensors, write_tensors
 from owcl.models.localiser import Localisation, Localiser
 
 BATCH = 64
@@ -77,7 +77,7 @@ class RankingModel:
         """
         tensors, description = read_tensors(path)
         network = Localiser(build_backbone(description["backbone"]), len(description["components"]))
-        fill(network, tensors, path)
+        load_weights(network, tensors, path)
         thresholds = description["threshold"], description["heat_threshold"]
         return cls(network, description["components"], *thresholds)
 

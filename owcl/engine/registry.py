@@ -1,13 +1,12 @@
-"""What operators say about classes: name, merge, split, reject, label, release, make, undo.
+"""What operators say about classes: name, merge, split, reject, label, release, make.
 
 Each is one transaction and one decision. A decision keeps the state before and after of every class that it
-changes, by class id; which faces it moved is kept by the memberships. An undo puts both back, as a new
-decision, so it can be undone in its turn.
+changes, by class id; which faces it moved is kept by the memberships. `history` takes it back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from owcl.engine import history
 from owcl.engine.standing import Standing, standing
-from owcl.errors import BadInput, Conflict, NotFound
+from owcl.errors import BadInput, Conflict
 from owcl.types import LIVE, ClassStatus, Decision, MethodClass
 from storage import classes, decisions, faces, memberships
 from storage.names import checked_name
 from storage.store import Store
 
-VERBS = ("name", "merge", "split", "reject", "label", "release", "make")
-"""The verbs that `undo` takes back."""
 EXAMPLES = 5
 """Faces shown of a class."""
 LONGEST_NOTE = 4000
@@ -244,43 +242,6 @@ def reject(store: Store, id_or_name: str, who: str, seen: int | None = None) -> 
         return classes.get(transaction, entry.id)
 
 
-def undo(store: Store, who: str, decision: int | None = None) -> Decision:
-    """Take back a decision in force, the newest of an operator if none is named, and return it.
-
-    Raises:
-        NotFound: if there is none.
-        Conflict: if something that it changed was changed again since, or it is not in force.
-    """
-    return _take_back(store, who, "undo", decisions.latest_undoable, decision)
-
-
-def redo(store: Store, who: str, decision: int | None = None) -> Decision:
-    """Take back an undo, and return the decision in force again.
-
-    Args:
-        store: of the workspace.
-        who: decides.
-        decision: the undo; the newest since anything new was decided if none is named.
-
-    Raises:
-        NotFound: if there is none.
-        Conflict: if something that it changed was changed again since.
-    """
-    return _take_back(store, who, "redo", decisions.latest_redoable, decision)
-
-
-def reversible(store: Store) -> dict[int, bool]:
-    """Return the decisions of operators that can be taken back, and whether doing so is a redo."""
-    with store.reading() as transaction:
-        return decisions.open_ends(transaction, VERBS)
-
-
-def history(store: Store, limit: int | None = None) -> list[Decision]:
-    """Return all decisions, of operators and of owcl itself, newest first."""
-    with store.reading() as transaction:
-        return decisions.history(transaction, limit=limit)
-
-
 def list_classes(store: Store) -> list[ClassLine]:
     """Return all classes by id, tombstones included."""
     with store.reading() as transaction:
@@ -310,7 +271,7 @@ def show(store: Store, id_or_name: str) -> ClassView:
             evidence=details.evidence,
             nearest=None if nearest is None else classes.get(transaction, int(nearest)),
             examples=tuple(face.source for face in faces.by_ids(transaction, shown)),
-            decisions=tuple(one for one in decisions.history(transaction) if _concerns(one, details)),
+            decisions=tuple(history.about(transaction, details)),
         )
 
 
@@ -374,53 +335,6 @@ def _keyed(states: Mapping[int, Mapping[str, Any]]) -> dict[str, Mapping[str, An
     return {str(class_id): state for class_id, state in states.items()}
 
 
-def _take_back(
-    store: Store,
-    who: str,
-    verb: str,
-    latest: Callable[[Connection, Collection[str]], Decision | None],
-    chosen: int | None,
-) -> Decision:
-    with store.transaction() as transaction:
-        target = latest(transaction, VERBS) if chosen is None else decisions.get(transaction, chosen)
-        if target is None:
-            raise NotFound(
-                f"history: there is nothing to {verb}. `owcl classes history` shows what was decided."
-            )
-        if decisions.open_ends(transaction, VERBS).get(target.id) is not (verb == "redo"):
-            raise Conflict(
-                f"decision {target.id}: it is nothing to {verb}, or somebody did so already. "
-                "`owcl classes history` shows what was decided."
-            )
-        _refuse_if_changed_since(transaction, target)
-        # A class that the decision made is rejected by its undo: its id is never given to another.
-        wanted = {
-            class_id: target.before.get(class_id) or {**state, "status": "rejected"}
-            for class_id, state in target.after.items()
-        }
-        change = decisions.Change(who, verb, target.subject, target.after, wanted, undoes=target.id)
-        decision = decisions.record(transaction, change)
-        for class_id, state in wanted.items():
-            classes.restore(transaction, int(class_id), state, classes.Edit(decision=decision))
-        memberships.revert(transaction, target.id, decision)
-        return decisions.original(transaction, target.id)
-
-
-def _refuse_if_changed_since(transaction: Connection, target: Decision) -> None:
-    moved = memberships.moved_by(transaction, target.id)
-    for key, state in target.after.items():
-        # Decisions from before a class could have a note know nothing of it.
-        later = not state.items() <= classes.snapshot(transaction, int(key)).items()
-        born_of_it = key not in target.before
-        joined = born_of_it and set(memberships.members(transaction, int(key)).tolist()) - set(moved)
-        if later or joined:
-            raise Conflict(
-                f"class {key}: it was changed again after decision {target.id} ({target.verb} by "
-                f"{target.who}). `owcl classes show {key}` tells how. Name, merge or reject it as you want "
-                "it now."
-            )
-
-
 def _line(transaction: Connection, entry: MethodClass, counted: Mapping[int, int]) -> ClassLine:
     return ClassLine(
         id=entry.id,
@@ -436,14 +350,3 @@ def _line(transaction: Connection, entry: MethodClass, counted: Mapping[int, int
 def _faces_by_class(present: Standing) -> dict[int, int]:
     ids, counts = np.unique(present.class_ids, return_counts=True)
     return dict(zip(ids.tolist(), counts.tolist(), strict=True))
-
-
-def _concerns(decision: Decision, details: classes.ClassDetails) -> bool:
-    key = str(details.entry.id)
-    targets = {state.get("merged_into") for state in decision.after.values() if isinstance(state, Mapping)}
-    return (
-        decision.subject == f"class {key}"
-        or decision.id == details.decision
-        or key in decision.after
-        or details.entry.id in targets
-    )

@@ -180,19 +180,25 @@ def in_percent(figures: Mapping[str, float | None]) -> dict[str, float | None]:
     }
 
 
-def record(workspace: Workspace, name: str, columns: Mapping[str, Sequence[float | None]]) -> None:
-    """Keep the table's newest figures of a row, so that the report can show them."""
+def record(workspace: Workspace, name: str, figures: Mapping[str, float | None]) -> None:
+    """Keep a row of the table, so that the report can show it and a run that goes on need not repeat it."""
     with workspace.store.transaction() as transaction:
-        last = experiences.latest(transaction)
-        assert last is not None
-        place = metrics.Measured(last.index, method=f"table {name}")
-        metrics.write(transaction, place, {column: values[-1] for column, values in columns.items()})
+        place = metrics.Measured(_latest(transaction), method=_row_of(name))
+        metrics.write(transaction, place, {column: figures.get(column) for column in COLUMNS})
 
 
 def recorded(workspace: Workspace, name: str) -> dict[str, float | None]:
     """Return the figures of a row that an earlier run came to; none if it did not come so far."""
     with workspace.store.reading() as transaction:
-        last = experiences.latest(transaction)
-        assert last is not None
-        stored = metrics.read(transaction, last.index)
-    return {metric.name: metric.value for metric in stored if metric.measured.method == f"table {name}"}
+        stored = metrics.read(transaction, _latest(transaction))
+    return {metric.name: metric.value for metric in stored if metric.measured.method == _row_of(name)}
+
+
+def _latest(transaction: Connection) -> int:
+    latest = experiences.latest(transaction)
+    assert latest is not None  # What is scored has been trained.
+    return latest.index
+
+
+def _row_of(name: str) -> str:
+    return f"table {name}"

@@ -7,7 +7,6 @@ The simulator knows the truth and hands none of it on: it feeds files to `ingest
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -97,17 +96,11 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
     per_experience: list[dict[str, Any]] = []
     roots = [workspace if seeds == 1 else workspace / f"seed-{seed}" for seed in range(seeds)]
     for seed, home in enumerate(roots):
-        tree = _tree(asked, workspace, seed, report)
-        schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
-        with _opened(home, schedule, seed, asked) as opened:
-            world = _world(opened, schedule, key, report)
-            rows = _live(opened, world, human, asked.until, report)
-            per_experience += [{"seed": seed, **row} for row in rows]
-            _note(methods, "owcl", scoring.stream_row(opened, world, rows))
-            for name in asked.rows:
-                _note(methods, name, scoring.recorded(opened, name) or _baseline(opened, world, name, report))
-                scoring.record(opened, name, methods[name])
-            scoring.record(opened, "owcl", methods["owcl"])
+        rows, table = _one_seed(asked, workspace, home, seed, human, report)
+        per_experience += [{"seed": seed, **row} for row in rows]
+        for name, figures in table.items():
+            for column in COLUMNS:
+                methods.setdefault(name, {}).setdefault(column, []).append(figures.get(column))
     return {
         "scenario": asked.scenario,
         "seeds": list(range(seeds)),
@@ -115,6 +108,23 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         "per_experience": per_experience,
         "workspaces": [str(home) for home in roots],
     }
+
+
+def _one_seed(
+    asked: Asked, workspace: Path, home: Path, seed: int, human: Operator | None, report: Report
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, float | None]]]:
+    """Return the figures of each experience of one seed's stream, and the rows of the table at its end."""
+    tree = _tree(asked, workspace, seed, report)
+    schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
+    with _opened(home, schedule, seed, asked) as opened:
+        world = _world(opened, schedule, key, report)
+        rows = _live(opened, world, human, asked.until, report)
+        table = {"owcl": scoring.stream_row(opened, world, rows)}
+        for name in asked.rows:
+            table[name] = scoring.recorded(opened, name) or _baseline(opened, world, name, report)
+            scoring.record(opened, name, table[name])
+        scoring.record(opened, "owcl", table["owcl"])
+    return rows, table
 
 
 def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:
@@ -292,10 +302,3 @@ def _setting(workspace: Workspace, world: World, report: Report) -> Setting:
         arrived = sum(len(methods) for methods in world.key.arrived(scheduled.index))
         sessions.append(Session(images, truth, arrived))
     return Setting(workspace, network, tuple(sessions), world.test, len(wanted), report)
-
-
-def _note(
-    methods: dict[str, dict[str, list[float | None]]], name: str, figures: Mapping[str, float | None]
-) -> None:
-    for column in COLUMNS:
-        methods.setdefault(name, {}).setdefault(column, []).append(figures.get(column))

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from owcl.models.network import Network
 
@@ -39,3 +40,20 @@ class Learner(Protocol):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return named scalars, already weighted; the strategy minimises their sum."""
         ...
+
+
+class Taught(nn.Module):
+    """A network that learns beside the last accepted model.
+
+    Args:
+        network: what learns.
+        rng: draws what the learner leaves to chance.
+        teacher: is not changed; None where there is none.
+    """
+
+    def __init__(self, network: Network, rng: torch.Generator, teacher: Network | None) -> None:
+        super().__init__()
+        self.network = network
+        self.rng = rng
+        # In a list, so that it is no submodule: neither trained, nor put into training mode.
+        self._teacher = [] if teacher is None else [teacher.eval()]

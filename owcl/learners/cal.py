@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from owcl.faces.views import resampled_view, strong_view, to_float, weak_view
-from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.consistency import (
     Confidence,
     agreed_confidences,
@@ -76,7 +76,7 @@ OFFICIAL = Recipe(
 """The preset `official_cal`: losses and batches of the released code."""
 
 
-class CAL(nn.Module):
+class CAL(Taught):
     """Confidence-aware consistency and asymmetric confidence reinforcement on two views.
 
     Thresholds and statistics are buffers, so that a checkpoint holds them. Outputs without a label are
@@ -103,12 +103,8 @@ class CAL(nn.Module):
         recipe: Recipe | None = None,
         teacher: Network | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.rng = rng
+        super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
-        # In a list, so that it is no submodule: neither trained, nor put into training mode.
-        self._teacher = [] if teacher is None else [teacher.eval()]
         self.register_buffer("known", torch.zeros(network.num_classes, dtype=torch.bool))
         self.register_buffer("tally", torch.zeros(2, 2))
         # The epoch that the tally is of, and the novel group's threshold.

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from owcl.faces.views import to_float, weak_view
 from owcl.learners import voting
-from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import margin_cross_entropy, mean_entropy, pair_loss
 from owcl.learners.pseudo_labels import csp_loss, gumbel_noise
@@ -65,7 +65,7 @@ OFFICIAL = Recipe(
 """The preset `official_cpl`: losses and batches of the released code."""
 
 
-class CPL(nn.Module):
+class CPL(Taught):
     """Global-Local Voting and Confidence-based Soft Pseudo-labels on half labelled, half unlabelled batches.
 
     Args:
@@ -85,12 +85,8 @@ class CPL(nn.Module):
         recipe: Recipe | None = None,
         teacher: Network | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.rng = rng
+        super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
-        # In a list, so that it is no submodule: neither trained, nor put into training mode.
-        self._teacher = [] if teacher is None else [teacher.eval()]
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, unlabelled and labelled in turn, the labelled ones balanced over classes."""

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from owcl.faces.views import to_float, weak_view
-from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.contrastive import cosine_logits, self_distillation
 from owcl.learners.distillation import teacher_distillation
 from owcl.learners.kmeans import head_start
@@ -41,7 +41,7 @@ class Recipe:
     batch_size: int = 128
 
 
-class Happy(nn.Module):
+class Happy(Taught):
     """Self-distillation with a head start, group entropy, hardness-aware Gaussian replay, distillation.
 
     The head start clusters the first batch. Prototypes and radius for the replay are means over the labelled
@@ -70,13 +70,9 @@ class Happy(nn.Module):
         recipe: Recipe | None = None,
         teacher: Network | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.rng = rng
+        super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
         self.num_old = network.num_classes if teacher is None else teacher.num_classes
-        # In a list, so that it is no submodule: neither trained, nor put into training mode.
-        self._teacher = [] if teacher is None else [teacher.eval()]
         self.register_buffer("sums", torch.zeros(self.num_old, network.head.in_features))
         self.register_buffer("squares", torch.zeros(self.num_old))
         self.register_buffer("counts", torch.zeros(self.num_old))

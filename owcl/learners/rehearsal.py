@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from owcl.faces.views import to_float, weak_view
-from owcl.learners.base import Batch
+from owcl.learners.base import Batch, Taught
 from owcl.learners.distillation import der_plus_plus
 from owcl.learners.sampling import ShareSampler
 from owcl.models.network import Network
@@ -31,7 +31,7 @@ DARK = Recipe(dark=(0.3, 0.5))
 """DER++."""
 
 
-class Rehearsal(nn.Module):
+class Rehearsal(Taught):
     """Cross-entropy on new and remembered faces, for DER++ with the answers from before this experience.
 
     DER++ stores logits when a face is remembered. Here they are asked of the teacher, the model before this
@@ -55,12 +55,8 @@ class Rehearsal(nn.Module):
         recipe: Recipe | None = None,
         teacher: Network | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.rng = rng
+        super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
-        # In a list, so that it is no submodule: neither trained, nor put into training mode.
-        self._teacher = [] if teacher is None else [teacher.eval()]
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows of labelled faces, every class equally often."""

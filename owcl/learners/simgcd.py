@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from owcl.faces.views import to_float, weak_view
-from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.contrastive import cosine_logits, info_nce, self_distillation, supervised_contrastive
 from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import mean_entropy
@@ -40,7 +40,7 @@ class Recipe:
     batch_size: int = 128
 
 
-class SimGCD(nn.Module):
+class SimGCD(Taught):
     """Self-distillation between views, contrast between faces, and an even mean prediction.
 
     Args:
@@ -62,17 +62,13 @@ class SimGCD(nn.Module):
         recipe: Recipe | None = None,
         teacher: Network | None = None,
     ) -> None:
-        super().__init__()
-        self.network = network
-        self.rng = rng
+        super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
         width = network.head.in_features
         # Layers draw their first weights from torch's own source of randomness.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(torch.randint(2**31, (1,), generator=rng)))
             self.projector = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
-        # In a list, so that it is no submodule: neither trained, nor put into training mode.
-        self._teacher = [] if teacher is None else [teacher.eval()]
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, each labelled at even odds."""

@@ -67,7 +67,7 @@ def load(path: Path) -> tuple[Network, dict[str, Any], dict[str, NDArray[Any]]]:
         if name.startswith(ARRAYS)
     }
     network = Network(build_backbone(description["backbone"]), description["num_classes"])
-    fill(network, tensors, path)
+    load_weights(network, tensors, path)
     return network.eval(), description, arrays
 
 
@@ -89,8 +89,13 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, description
 
 
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Give a network the weights that were read from a file.
+
+    Args:
+        network: it is changed.
+        tensors: by the names of its weights.
+        path: where they came from, for the message.
 
     Raises:
         BadInput: if they are of a network of another shape.

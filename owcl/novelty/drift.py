@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,39 @@ ALARM_RATE = 0.05
 """Known faces that are unusual enough to be counted for an alarm."""
 IMPROBABLE = 1e-3
 """How improbable a number of unusual faces must be among known ones to be an arrival."""
+RISE = 0.1
+"""How much the mean surprise may rise unnoticed, in standard deviations."""
+LARGEST_SIDE = 400
+"""Faces of a cluster, and of known faces beside it, that a probe compares."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """More faces of a stream are unusual than known ones would be."""
+
+    unusual: int
+    """Faces with a p-value of at most `ALARM_RATE`."""
+    since: int | None
+    """The position at which the stream was seen to change, where that can be said."""
+
+
+def arrival(p_values: NDArray[np.float64], calibration: int | None = None) -> Arrival | None:
+    """Return the alarm that a stream of faces gives rise to; None for one of known faces.
+
+    Either unusual faces are so many that known ones would hardly make as many, or the stream has changed and
+    more are unusual than should be. The second condition spares known faces that come in sorted by method:
+    they change too, but are no more unusual than they should be.
+
+    Args:
+        p_values: `(N,)` in the order in which the faces came.
+        calibration: held-out known faces that the p-values rest on; None for exact ones.
+    """
+    unusual = int((p_values <= ALARM_RATE).sum())
+    since = changed_at(p_values)
+    changed = since is not None and unusual > ALARM_RATE * len(p_values)
+    if changed or unusual >= arrival_count(len(p_values), ALARM_RATE, calibration):
+        return Arrival(unusual, since)
+    return None
 
 
 def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None = None) -> int:
@@ -46,8 +80,49 @@ def arrival_count(faces: int, false_alarm_rate: float, calibration: int | None =
     return int(np.append(counts[at_least <= IMPROBABLE], faces + 1)[0])
 
 
-LARGEST_SIDE = 400
-"""Faces of a cluster, and of known faces beside it, that a probe compares."""
+def surprise(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how surprising `(N,)` faces are: `sqrt(12) (1/2 - p)`, of mean 0 and deviation 1 for known ones.
+
+    It grows evenly as p falls. `-ln p` grows with the smallest p-values alone, and methods that lie near the
+    known ones hardly have any.
+
+    Args:
+        p_values: `(N,)` in (0, 1], uniform for known faces.
+    """
+    found: NDArray[np.float64] = np.sqrt(12) * (0.5 - p_values)
+    return found
+
+
+def changed_at(p_values: NDArray[np.float64]) -> int | None:
+    """Return the position from which on a stream of faces is seen to be more surprising; None if it is not.
+
+    Works on p-values, whose law under known faces is uniform whatever the model, and not on scores, whose
+    scale changes with every model version. The mean is that of the stream itself, since held-out faces that
+    are few leave all p-values of a model a little too high or too low.
+
+    Args:
+        p_values: `(N,)` in the order in which the faces came.
+
+    Source:
+        Page, Continuous inspection schemes, Biometrika 1954, as the test of Page and Hinkley.
+    """
+    from river.drift import PageHinkley
+
+    # With river's default of alpha, a stream forgets in a few thousand faces how calm it has been.
+    detector: Any = PageHinkley(delta=RISE, threshold=patience(len(p_values)), alpha=1.0, mode="up")
+    for position, value in enumerate(surprise(p_values).tolist()):
+        detector.update(value)
+        if detector.drift_detected:
+            return position
+    return None
+
+
+def patience(faces: int) -> float:
+    """Return how much surprise beyond `RISE` is a change: one in 20 streams of known faces has as much.
+
+    Read off simulated streams of 60 to 30,000 faces with uniform p-values.
+    """
+    return max(10.0, 28.0 + 5.0 * float(np.log(max(faces, 1) / 1000)))
 
 
 def compared_with_reposted(
@@ -84,49 +159,3 @@ def compared_with_reposted(
     if min(len(members), len(rows)) < SMALLEST_SIDE:
         return None
     return judge_same(members, reposted[rows], rng)
-
-
-RISE = 0.1
-"""How much the mean surprise may rise unnoticed, in standard deviations."""
-
-
-def surprise(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how surprising `(N,)` faces are: `sqrt(12) (1/2 - p)`, of mean 0 and deviation 1 for known ones.
-
-    It rises with every p-value below the middle. `-ln p` rises with the smallest alone, which methods that
-    lie near the known ones hardly have.
-    """
-    found: NDArray[np.float64] = np.sqrt(12) * (0.5 - p_values)
-    return found
-
-
-def changed_at(p_values: NDArray[np.float64]) -> int | None:
-    """Return the position from which on a stream of faces is seen to be more surprising; None if it is not.
-
-    Works on p-values, whose law under known faces is uniform whatever the model, and not on scores, whose
-    scale changes with every model version. The mean is that of the stream itself, since held-out faces that
-    are few leave all p-values of a model a little too high or too low.
-
-    Args:
-        p_values: `(N,)` in the order in which the faces came.
-
-    Source:
-        Page, Continuous inspection schemes, Biometrika 1954, as the test of Page and Hinkley.
-    """
-    from river.drift import PageHinkley
-
-    # With river's default of alpha, a stream forgets in a few thousand faces how calm it has been.
-    detector: Any = PageHinkley(delta=RISE, threshold=patience(len(p_values)), alpha=1.0, mode="up")
-    for position, value in enumerate(surprise(p_values).tolist()):
-        detector.update(value)
-        if detector.drift_detected:
-            return position
-    return None
-
-
-def patience(faces: int) -> float:
-    """Return how much surprise beyond `RISE` is a change: one in 20 streams of known faces has as much.
-
-    Read off simulated streams of 60 to 30,000 faces with uniform p-values.
-    """
-    return max(10.0, 28.0 + 5.0 * float(np.log(max(faces, 1) / 1000)))

@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
-from owcl.engine import registry
+from owcl.engine import history, registry
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
 from owcl.review import pages, pictures
@@ -232,11 +232,11 @@ class Review:
 
     async def undo(self, request: Request, form: FormData) -> Response:
         """Take back a decision."""
-        return await self._take_back(request, form, registry.undo)
+        return await self._take_back(request, form, history.undo)
 
     async def redo(self, request: Request, form: FormData) -> Response:
         """Take back an undo."""
-        return await self._take_back(request, form, registry.redo)
+        return await self._take_back(request, form, history.redo)
 
     async def _take_back(self, request: Request, form: FormData, verb: Callable[..., Any]) -> Response:
         decision = _number(_word(form, "decision"))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.engine import registry
+from owcl.engine.history import UNDOABLE, about, changes
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
 from owcl.review.snapshot import Snapshot
@@ -180,7 +180,7 @@ def class_page(workspace: Workspace, snapshot: Snapshot, class_id: int) -> Class
     entry = found.entry
     with workspace.store.reading() as transaction:
         members = memberships.members(transaction, class_id)
-        log = _lines(transaction, [one for one in decisions.history(transaction) if _is_about(one, class_id)])
+        log = _lines(transaction, about(transaction, found))
         nearest = _nearest(transaction, snapshot, class_id)
     return ClassPage(
         id=entry.id,
@@ -305,13 +305,8 @@ def _real(snapshot: Snapshot, class_id: int) -> int | None:
     return None if found == class_id else found
 
 
-def _is_about(decision: Decision, class_id: int) -> bool:
-    targets = {state.get("merged_into") for state in decision.after.values() if isinstance(state, Mapping)}
-    return decision.subject == f"class {class_id}" or str(class_id) in decision.after or class_id in targets
-
-
 def _lines(transaction: Connection, found: Sequence[Decision]) -> list[LogLine]:
-    ends = decisions.open_ends(transaction, registry.VERBS)
+    ends = decisions.open_ends(transaction, UNDOABLE)
     return [
         LogLine(
             one.id,
@@ -328,16 +323,12 @@ def _lines(transaction: Connection, found: Sequence[Decision]) -> list[LogLine]:
 
 def _changes(decision: Decision) -> list[tuple[str, str, str]]:
     shown = []
-    for key, after in decision.after.items():
-        before = decision.before.get(key, {})
-        if not isinstance(after, Mapping):
-            shown.append((key, _plain(before or ""), _plain(after)))
-            continue
-        for part, value in after.items():
-            if value != before.get(part):
-                shown.append(
-                    (f"class {key}: {part.replace('_', ' ')}", _plain(before.get(part)), _plain(value))
-                )
+    for changed in changes(decision):
+        what = changed.what.replace("_", " ")
+        if changed.class_id is None:
+            shown.append((what, _plain(changed.before or ""), _plain(changed.after)))
+        else:
+            shown.append((f"class {changed.class_id}: {what}", _plain(changed.before), _plain(changed.after)))
     return shown
 
 

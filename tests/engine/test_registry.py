@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from owcl.engine import registry
+from owcl.engine import history, registry
 from owcl.engine.standing import standing
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
 from owcl.types import UNKNOWN, Attributions
@@ -78,22 +78,22 @@ def test_every_verb_leaves_one_decision_with_who_and_before_and_after(store: Sto
     registry.merge(store, "3", "a", "ben")
     registry.split(store, "a", [5, 9], "cleo")
     registry.reject(store, "4", "dora")
-    registry.undo(store, "emil")
-    decisions = registry.history(store)
+    history.undo(store, "emil")
+    decisions = history.latest(store)
     assert [(one.who, one.verb) for one in reversed(decisions)] == [
         ("anna", "name"), ("ben", "merge"), ("cleo", "split"), ("dora", "reject"), ("emil", "undo"),
     ]  # fmt: skip
     first = decisions[-1]
     assert (first.before["2"]["name"], first.after["2"]["name"]) == ("new-2", "a")
     assert (first.before["2"]["status"], first.after["2"]["status"]) == ("provisional", "named")
-    assert registry.history(store, limit=2) == decisions[:2]
+    assert history.latest(store, limit=2) == decisions[:2]
 
 
 def test_a_merge_moves_all_faces_and_its_undo_gives_back_exactly_the_same(store: Store) -> None:
     before, classes_before = members(store), registered(store)
     registry.merge(store, "3", "2", "anna")
     assert members(store) == before | {2: before[2] + before[3], 3: []}
-    registry.undo(store, "anna")
+    history.undo(store, "anna")
     assert (members(store), registered(store)) == (before, classes_before)
 
 
@@ -102,10 +102,10 @@ def test_a_split_moves_the_faces_and_its_undo_moves_them_back(store: Store) -> N
     new = registry.split(store, "2", [5, 6], "anna", "SimSwap")
     assert (new.id, new.name, new.status) == (4, "SimSwap", "named")
     assert members(store) == before | {2: [7, 8], 4: [5, 6]}
-    registry.undo(store, "anna")
+    history.undo(store, "anna")
     assert members(store) == before | {4: []}
     assert [line.status for line in registry.list_classes(store)][-1] == "rejected"
-    registry.redo(store, "anna")
+    history.redo(store, "anna")
     assert members(store) == before | {2: [7, 8], 4: [5, 6]}
     assert registry.show(store, "SimSwap").line.status == "named"
 
@@ -116,9 +116,9 @@ def test_a_label_moves_faces_to_a_class_and_its_undo_moves_them_back(store: Stor
     after = members(store)
     assert set(after[3]) == {*before[3], 5, 8}
     assert set(after[2]) == set(before[2]) - {5, 8}
-    registry.undo(store, "anna")
+    history.undo(store, "anna")
     assert members(store) == before
-    registry.redo(store, "anna")
+    history.redo(store, "anna")
     assert members(store) == after
 
 
@@ -126,7 +126,7 @@ def test_released_faces_are_of_no_class_until_the_release_is_undone(store: Store
     before = members(store)
     registry.release(store, "2", [5, 8], "anna")
     assert members(store) == before | {2: [6, 7]}
-    registry.undo(store, "anna")
+    history.undo(store, "anna")
     assert members(store) == before
 
 
@@ -135,7 +135,7 @@ def test_a_class_is_made_of_faces_from_anywhere_and_its_undo_puts_them_back(stor
     new = registry.make(store, [5, 9, 13], "anna", "SimSwap")
     assert (new.id, new.status) == (4, "named")
     assert members(store) == before | {2: [6, 7, 8], 3: [10, 11, 12], 4: [5, 9, 13]}
-    registry.undo(store, "anna")
+    history.undo(store, "anna")
     assert members(store) == before | {4: []}
 
 
@@ -145,14 +145,14 @@ def test_a_note_is_kept_replaced_and_taken_away_and_undone_like_a_name(store: St
     assert registry.show(store, "2").note == "first\nsecond"
     registry.name(store, "2", "b", "anna", note=" ")
     assert registry.show(store, "2").note is None
-    registry.undo(store, "anna")
+    history.undo(store, "anna")
     assert registry.show(store, "2").note == "first\nsecond"
 
 
 def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(store: Store) -> None:
     seen = registry.show(store, "2").version
     registry.name(store, "2", "Anna's name", "anna", seen=seen)
-    before = members(store), registered(store), registry.history(store)
+    before = members(store), registered(store), history.latest(store)
     late: tuple[Callable[[], object], ...] = (
         lambda: registry.name(store, "2", "Ben's name", "ben", seen=seen),
         lambda: registry.merge(store, "2", "3", "ben", seen=seen),
@@ -163,19 +163,19 @@ def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(store: St
     for verb in late:
         with pytest.raises(Conflict, match=r"class 2 was renamed by anna at .*Reload and decide again"):
             verb()
-    assert (members(store), registered(store), registry.history(store)) == before
+    assert (members(store), registered(store), history.latest(store)) == before
 
 
 def test_any_decision_can_be_taken_back_if_nothing_later_touched_the_same_class(store: Store) -> None:
     registry.name(store, "2", "a", "anna")
     registry.name(store, "3", "b", "anna")
-    assert registry.reversible(store) == {1: False, 2: False}
-    registry.undo(store, "ben", 1)
+    assert history.reversible(store) == {1: False, 2: False}
+    history.undo(store, "ben", 1)
     assert [line.name for line in registry.list_classes(store)] == ["real", "new-2", "b"]
     with pytest.raises(Conflict, match="decision 1: it is nothing to undo"):
-        registry.undo(store, "ben", 1)
-    assert registry.reversible(store) == {2: False, 3: True}
-    registry.redo(store, "ben", 3)
+        history.undo(store, "ben", 1)
+    assert history.reversible(store) == {2: False, 3: True}
+    history.redo(store, "ben", 3)
     assert [line.name for line in registry.list_classes(store)] == ["real", "a", "b"]
 
 
@@ -205,19 +205,19 @@ def test_undo_goes_back_through_all_decisions_and_redo_forth_again(store: Store)
         step()
         states.append(everything())
     for state in reversed(states[:-1]):
-        registry.undo(store, "anna")
+        history.undo(store, "anna")
         assert everything() == state
     for state in states[1:]:
-        registry.redo(store, "anna")
+        history.redo(store, "anna")
         assert everything() == state
 
 
 def test_with_nothing_to_take_back_undo_and_redo_say_so(store: Store) -> None:
     with pytest.raises(NotFound, match="history: there is nothing to undo"):
-        registry.undo(store, "anna")
+        history.undo(store, "anna")
     registry.reject(store, "2", "anna")
     with pytest.raises(NotFound, match="history: there is nothing to redo"):
-        registry.redo(store, "anna")
+        history.redo(store, "anna")
 
 
 def test_undo_refuses_to_overwrite_what_came_later(store: Store) -> None:
@@ -225,7 +225,7 @@ def test_undo_refuses_to_overwrite_what_came_later(store: Store) -> None:
     with store.transaction() as transaction:
         classes.set_family(transaction, 2, "swap")
     with pytest.raises(Conflict, match=r"class 2: it was changed again after decision 1 \(name by anna\)"):
-        registry.undo(store, "anna")
+        history.undo(store, "anna")
 
 
 def test_undo_of_a_split_refuses_to_lose_faces_that_joined_since(store: Store) -> None:
@@ -233,7 +233,7 @@ def test_undo_of_a_split_refuses_to_lose_faces_that_joined_since(store: Store) -
     with store.transaction() as transaction:
         memberships.assign(transaction, [13], new.id, memberships.Grounds("pseudo"))
     with pytest.raises(Conflict, match="class 4: it was changed again"):
-        registry.undo(store, "anna")
+        history.undo(store, "anna")
     assert members(store)[4] == [5, 13]
 
 
@@ -265,7 +265,7 @@ def test_a_rejected_class_is_predicted_no_more_but_its_faces_are_not_proposed_ag
         (lambda s: registry.make(s, [5], "a", "real"), Conflict, "the name 'real' belongs to class 1"),
         (lambda s: registry.name(s, "2", "x", "a", note="a" * 4001), BadInput, "a note of 4001 characters"),
         (lambda s: registry.name(s, "2", "x", "a", note="\x1b[2J"), BadInput, "control characters"),
-        (lambda s: registry.undo(s, "a", 99), NotFound, "decision 99"),
+        (lambda s: history.undo(s, "a", 99), NotFound, "decision 99"),
     ],
 )
 def test_what_cannot_be_is_refused_and_changes_nothing(
@@ -274,7 +274,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(
     before = members(store), registered(store)
     with pytest.raises(kind, match=words):
         verb(store)
-    assert ((members(store), registered(store)), registry.history(store)) == (before, [])
+    assert ((members(store), registered(store)), history.latest(store)) == (before, [])
 
 
 def test_a_tombstone_takes_no_more_decisions(store: Store) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from owcl.engine import registry
+from owcl.engine import history, registry
 from owcl.engine.attribute import attribute
 from owcl.engine.discover import discover
 from owcl.engine.evaluate import evaluate
@@ -122,7 +122,7 @@ def test_an_operator_s_merge_is_followed_at_once_and_undone_exactly(
         registry.merge(workspace.store, "twin", str(real.id), "anna")
         merged, _ = attribute(workspace, [str(small_world.test / NEW)])
         assert discovered.id not in {face.class_id for face in merged}
-        registry.undo(workspace.store, "anna")
+        history.undo(workspace.store, "anna")
         after, _ = attribute(workspace, [str(small_world.test / NEW)])
     assert [face.class_id for face in after] == [face.class_id for face in before]
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import silhouette_samples
 
+from owcl.config import NoveltyConfiguration
 from owcl.errors import NotFound
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import numbered, spread
@@ -36,6 +37,12 @@ def test_an_estimate_says_how_many_which_and_how_sure(name: str, rng: np.random.
     assert len(estimate.stability) == estimate.value
     assert len(estimate.evidence["counts_of_resamples"]) == 20
     assert counter.estimate(points[:10], rng).value == 0
+
+
+def test_the_configuration_names_every_estimator() -> None:
+    said = NoveltyConfiguration.model_fields["count"].description
+    assert said is not None
+    assert set(said.replace(" or ", ", ").split(", ")) == set(ESTIMATORS)
 
 
 def test_an_estimator_that_there_is_not_is_named_with_those_that_there_are() -> None:

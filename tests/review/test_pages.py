@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from owcl.engine import registry
+from owcl.engine import history, registry
 from owcl.engine.ingest import ingest
 from owcl.engine.workspace import Workspace
 from owcl.review import pages
@@ -130,7 +130,7 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(
     answer = post(path, **fields)
     assert answer.status_code == status
     assert words in answer.text.replace("&#39;", "'")
-    assert registry.history(workspace.store) == []
+    assert history.latest(workspace.store) == []
 
 
 def test_who_decides_is_remembered_in_any_alphabet(client: TestClient, post: Post) -> None:

@@ -14,7 +14,7 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from owcl.engine import registry
+from owcl.engine import history
 from owcl.engine.workspace import Workspace
 from owcl.review.app import Review
 from owcl.review.security import COOKIE, LARGEST_BODY, Door, loopback_hosts
@@ -70,11 +70,11 @@ def test_a_name_rebound_to_this_machine_is_refused(client: TestClient, host: str
 
 
 def test_another_site_cannot_send_a_form(client: TestClient, door: Door, workspace: Workspace) -> None:
-    before = registry.history(workspace.store)
+    before = history.latest(workspace.store)
     for origin in ("http://evil.example", "null", "http://testserver:81"):
         answer = client.post("/classes/2/reject", data={"csrf": door.csrf}, headers={"origin": origin})
         assert answer.status_code == 403
-    assert registry.history(workspace.store) == before
+    assert history.latest(workspace.store) == before
 
 
 def test_every_change_needs_the_secret_of_the_form(
@@ -86,20 +86,20 @@ def test_every_change_needs_the_secret_of_the_form(
         if isinstance(route, Route) and "POST" in (route.methods or ()) and route.path != "/login"
     ]
     assert len(changes) > 5
-    before = registry.history(workspace.store)
+    before = history.latest(workspace.store)
     for path in changes:
         concrete = path.replace("{class_id:int}", "2").replace("{verb:str}", "reject")
         for csrf in ("", "wrong", door.token, door.session):
             answer = client.post(concrete, data={"csrf": csrf, "faces": "31,32", "version": "1"})
             assert answer.status_code == 403
-    assert registry.history(workspace.store) == before
+    assert history.latest(workspace.store) == before
 
 
 def test_reading_changes_nothing(client: TestClient, workspace: Workspace) -> None:
-    before = registry.history(workspace.store)
+    before = history.latest(workspace.store)
     for path in ("/classes/2/reject", "/undo", "/faces/make"):
         assert client.get(path).status_code in (404, 405)
-    assert registry.history(workspace.store) == before
+    assert history.latest(workspace.store) == before
 
 
 def test_a_browser_is_told_to_run_nothing_of_others(client: TestClient) -> None:
@@ -183,7 +183,7 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient, door: Door, wor
         "/classes/2/name", data={"csrf": door.csrf, "name": "x", "note": "a" * LARGEST_BODY, "version": "1"}
     )
     assert answer.status_code == 413
-    assert registry.history(workspace.store) == []
+    assert history.latest(workspace.store) == []
 
 
 def test_a_redirect_never_leaves_the_page(post: Post) -> None:
