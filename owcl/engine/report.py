@@ -161,12 +161,25 @@ def figures_over_time(transaction: Connection) -> dict[str, str]:
     estimates = counts.by_experience(transaction)
     if estimates:
         drawn["counting"] = figures.counting(
-            [(estimates[key].value, estimates[key].low, estimates[key].high) for key in sorted(estimates)]
+            [(estimates[key].value, estimates[key].low, estimates[key].high) for key in sorted(estimates)],
+            _true_counts(transaction, sorted(estimates)),
         )
     per_class = _faces_per_class(transaction, entries)
     if any(any(values) for values in per_class.values()):
         drawn["arrivals"] = figures.arrivals(per_class)
     return drawn
+
+
+def _true_counts(transaction: Connection, experiences_counted: Sequence[int]) -> list[int] | None:
+    """Return how many methods each experience brought; None where that is not known of all."""
+    arrived = {
+        metric.measured.experience: int(metric.value)
+        for metric in metrics.read(transaction)
+        if metric.name == "true_count" and metric.value is not None
+    }
+    if not arrived.keys() >= set(experiences_counted):
+        return None
+    return [arrived[experience] for experience in experiences_counted]
 
 
 def _forgetting(transaction: Connection) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,16 @@ from owcl.engine import evaluate
 from owcl.engine.workspace import Workspace
 from owcl.errors import Conflict
 from owcl.evaluation.accuracy import Roles, registry_entry
-from owcl.evaluation.discovery import count_mae, discoveries
+from owcl.evaluation.discovery import (
+    count_mae,
+    discoveries,
+    latency,
+    latency_summary,
+    persistence,
+    swaps,
+)
 from owcl.evaluation.table import COLUMNS
+from owcl.types import UNKNOWN
 from scenarios.schedule import Schedule
 from scenarios.truth import AnswerKey
 from storage import attributions, classes, clusters, counts, experiences, faces, metrics
@@ -54,6 +63,7 @@ def measure(workspace: Workspace, world: World, experience: int, seconds: float)
         place = metrics.Measured(experience, model_version=answer.version)
         metrics.write(transaction, place, {**values, "seconds": seconds})
         if experience:
+            metrics.write(transaction, place, {"true_count": float(len(world.key.arrivals[experience]))})
             place = metrics.Measured(experience, split="first_sight")
             metrics.write(transaction, place, _first_sight(transaction, world, experience))
         arrived = world.key.arrived(len(world.schedule.experiences))
@@ -130,7 +140,6 @@ def experience_row(workspace: Workspace, world: World, experience: int) -> dict[
     cohorts = [metric.value for metric in stored if (metric.measured.method or "").startswith("cohort")]
     row: dict[str, Any] = {"experience": experience, **in_percent(figures), "cohorts": cohorts}
     if experience:
-        row["true_count"] = len(world.key.arrivals[experience])
         row["first_sight"] = in_percent(sight)
     if count is not None:
         row["count"] = {"value": count.value, "low": count.low, "high": count.high}
@@ -143,13 +152,7 @@ def stream_row(
     """Return the columns of the table at the end of a stream, from the rows of its experiences."""
     first, last = rows[0], rows[-1]
     with workspace.store.reading() as transaction:
-        members = {
-            class_id: dict(
-                zip(*np.unique(_truth_of(transaction, world, ids), return_counts=True), strict=True)
-            )
-            for class_id, ids in _founders(transaction).items()
-        }
-    novel = {method: 1 for methods in world.key.arrived(len(rows))[1:] for method in methods}
+        discovery = _discovery(transaction, world, len(rows))
     later = rows[1:]
     return {
         **{name: last.get(name) for name in COLUMNS},
@@ -158,11 +161,68 @@ def stream_row(
         # At the end of the stream hardly any method is without a class, so that there is little to reject.
         "auroc": _mean_of([row["auroc"] for row in rows[:-1]]),
         "count_mae": count_mae(
-            [row["count"]["value"] for row in later], [row["true_count"] for row in later]
+            [row["count"]["value"] for row in later], [int(row["true_count"]) for row in later]
         ),
-        "false_new": float(len(discoveries(members, novel).false)),
+        **discovery,
         "seconds": float(np.sum([row["seconds"] for row in rows])),
     }
+
+
+def _discovery(transaction: Connection, world: World, lived: int) -> dict[str, float | None]:
+    """Return how whole, how soon and how lastingly methods were discovered in as many experiences."""
+    methods = len(world.key.methods)
+    founders = _founders(transaction)
+    members = {
+        class_id: np.bincount(_truth_of(transaction, world, ids), minlength=methods)
+        for class_id, ids in founders.items()
+    }
+    born = {class_id: classes.details(transaction, class_id).born or 0 for class_id in founders}
+    seen = [attributions.first_sight(transaction, experience) for experience in range(1, lived)]
+    truths = [_truth_of(transaction, world, one.face_ids) for one in seen]
+    came = np.array([np.bincount(truth, minlength=methods) for truth in truths]).reshape(-1, methods)
+    novel = sorted(frozenset().union(*world.key.arrived(lived - 1)[1:]))
+    # The oldest class of a method is the one that discovered it.
+    found = {int(members[class_id].argmax()): class_id for class_id in sorted(members, reverse=True)}
+    until = {method: born[found[method]] if method in found else lived for method in novel}
+    judged = discoveries(
+        {class_id: dict(enumerate(counts.tolist())) for class_id, counts in members.items()},
+        {method: int(came[: until[method], method].sum()) for method in novel},
+    )
+    waited = latency_summary(
+        [
+            latency(came[:, method].tolist(), until[method] - 1 if method in found else None)
+            for method in novel
+            if came[:, method].any()
+        ]
+    )
+    again = [
+        {
+            method: one.class_ids[truth == method]
+            for method in found.keys() & set(novel)
+            if born[found[method]] < experience
+        }
+        for experience, (one, truth) in enumerate(zip(seen, truths, strict=True), start=1)
+    ]
+    majorities = [_majorities(transaction, world, experience) for experience in range(lived)]
+    figures = {
+        "false_new": float(len(judged.false)),
+        "discovery_f1": 100 * judged.f1,
+        "latency_faces": waited["median_faces"],
+        "persistence": 100 * persistence(again, found),
+        "swaps": float(sum(starmap(swaps, pairwise(majorities)))),
+    }
+    return {name: value if np.isfinite(value) else None for name, value in figures.items()}
+
+
+def _majorities(transaction: Connection, world: World, experience: int) -> dict[int, int | None]:
+    """Return of which method each class has most test faces after an experience."""
+    counted: dict[int, dict[int, float]] = {}
+    for metric in metrics.read(transaction, experience):
+        about = metric.measured.method or ""
+        if about.startswith("confusion ") and int(metric.name) != UNKNOWN:
+            method = world.key.methods.index(about.removeprefix("confusion "))
+            counted.setdefault(int(metric.name), {})[method] = metric.value or 0.0
+    return {class_id: max(shares, key=shares.__getitem__) for class_id, shares in counted.items()}
 
 
 def _mean_of(values: Sequence[float | None]) -> float | None:

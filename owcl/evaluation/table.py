@@ -19,6 +19,10 @@ COLUMNS = (
     "forget_seen",
     "count_mae",
     "false_new",
+    "discovery_f1",
+    "latency_faces",
+    "persistence",
+    "swaps",
     "auroc",
     "seconds",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,14 @@ def test_the_new_method_is_counted_and_nothing_in_the_quiet_experience(result: d
     assert result["methods"]["owcl"]["count_mae"] == [0.0]
 
 
+def test_the_discovery_is_whole_and_at_once(result: dict[str, Any]) -> None:
+    owcl = result["methods"]["owcl"]
+    assert owcl["false_new"] == owcl["swaps"] == [0.0]
+    assert owcl["discovery_f1"] == [100.0]
+    assert owcl["latency_faces"] == [45.0]
+    assert owcl["persistence"] == [100.0]
+
+
 def test_what_is_easy_is_attributed(result: dict[str, Any]) -> None:
     owcl = result["methods"]["owcl"]
     assert owcl["acc_all_joint"][0] > 80
@@ -136,6 +145,9 @@ def test_the_report_shows_the_table_and_the_truth(result: dict[str, Any], tmp_pa
     assert "supervised_bound" in page
     for heading in ("Accuracy over time", "Forgetting", "Confusion", "Counting", "Arrivals", "Map"):
         assert f"<h2>{heading}</h2>" in page
+    assert re.search(
+        r">\s*true\s*</text>", (tmp_path / "figures" / "counting.svg").read_text(encoding="utf-8")
+    )
 
 
 def test_a_workspace_of_another_seed_is_left_alone(result: dict[str, Any], tmp_path: Path) -> None:
