@@ -10,6 +10,7 @@ from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.cli.session import opened
+from owcl.types import MethodClass
 
 
 @click.command(cls=TaughtCommand)
@@ -19,8 +20,8 @@ from owcl.cli.session import opened
 def queue(budget: int, root: Path, as_json: bool) -> None:
     """Show the faces whose labels would help most.
 
-    They are in doubt, stand for many others, and are unlike each other. Label them with owcl classes label;
-    the next owcl update learns it.
+    They seem to stand in the wrong class, and for many others like them. A doubt of more than 0.5 says that
+    the other class is likelier. Label them with owcl classes label; the next owcl update learns it.
 
     Examples:
       owcl queue --budget 10
@@ -34,8 +35,12 @@ def queue(budget: int, root: Path, as_json: bool) -> None:
         output.json_object({"questions": questions})
         return
     rows = [
-        (each.face_id, f"{each.likeliest.id} {each.likeliest.name}", f"{each.margin:.2f}", each.source)
+        (each.face_id, _named(each.stands_in), _named(each.looks_like), f"{each.doubt:.2f}", each.source)
         for each in questions
     ]
-    output.table(["face", "likeliest class", "margin", "source"], rows)
+    output.table(["face", "stands in", "looks like", "doubt", "source"], rows)
     output.note("Next: owcl classes label CLASS FACES..." if rows else "Nothing is in doubt.")
+
+
+def _named(entry: MethodClass | None) -> str:
+    return "none" if entry is None else f"{entry.id} {entry.name}"

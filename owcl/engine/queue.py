@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from owcl.engine.answer import Answer
 from owcl.engine.standing import standing
 from owcl.engine.workspace import Workspace
+from owcl.memory.analytic import AnalyticHead
 from owcl.novelty.queue import most_useful
-from owcl.types import MethodClass
+from owcl.types import UNKNOWN, MethodClass
 from storage import classes, embeddings, experiences, faces
 
 SPOKEN_FOR = ("label", "operator")
@@ -22,50 +25,93 @@ class Question:
 
     face_id: int
     source: str
-    likeliest: MethodClass
-    margin: float
-    """By how much it is likelier than the second class, in [0, 1]."""
+    stands_in: MethodClass | None
+    """The class it is in now; none for a face that none claims."""
+    looks_like: MethodClass | None
+    """The likeliest other class; none where there is no other."""
+    doubt: float
+    """In [0, 1]: 0.5 where both are as likely, and more where the other is likelier."""
+
+
+@dataclass(frozen=True)
+class _Recent:
+    """Faces of the latest experience; columns of `(N,)`."""
+
+    face_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    """Where each stands; `UNKNOWN` for none."""
+    members: NDArray[np.bool_]
+    """Whether it stands there on somebody's word, and not the model's alone."""
+    answered: NDArray[np.bool_]
+    """Whether a person has spoken for it."""
 
 
 def queue(workspace: Workspace, budget: int) -> list[Question]:
-    """Return faces of the latest experience that are in doubt and stand for many others, the best first.
+    """Return faces of the latest experience that seem to stand in the wrong class, the best to ask first.
 
     Raises:
         BadInput: if there is no model.
     """
     answer = workspace.answer()
+    recent = _recent(workspace, answer)
+    asked = np.flatnonzero(~recent.answered)
+    if not len(asked):
+        return []
     with workspace.store.reading() as transaction:
-        latest = experiences.latest(transaction)
-        present = standing(transaction)
         live = {entry.id: entry for entry in classes.live(transaction)}
-        if latest is None or latest.labelled:
-            return []
-        recent = faces.in_experience(transaction, latest.index)
-        embedded = np.setdiff1d(recent, embeddings.missing(transaction, answer.version, latest.index))
-        spoken = np.array([origin in SPOKEN_FOR for origin in present.origins], bool)
-        candidates = np.setdiff1d(embedded, present.face_ids[spoken])
-        if not len(candidates):
-            return []
-        vectors = embeddings.read(transaction, answer.version, candidates).vectors
-        everyone = embeddings.read(transaction, answer.version)
-        sources = {face.id: face.source for face in faces.by_ids(transaction, candidates)}
-    centres = {
-        class_id: answer.exemplars[answer.exemplar_ids == class_id].mean(axis=0)
-        for class_id in answer.class_ids.tolist()
-        if class_id in live and (answer.exemplar_ids == class_id).any()
-    }
-    place = np.searchsorted(present.face_ids, everyone.face_ids)
-    class_of = present.class_ids[np.minimum(place, len(present.face_ids) - 1)]
-    for class_id in set(live) - set(centres):
-        # Promoted since the model was trained: its members are the only word on it.
-        mine = everyone.vectors[class_of == class_id]
-        if len(mine):
-            centres[class_id] = mine.mean(axis=0)
-    ids = sorted(centres)
-    found = most_useful(vectors, np.stack([centres[class_id] for class_id in ids]), budget)
+        sources = {face.id: face.source for face in faces.by_ids(transaction, recent.face_ids[asked])}
+    class_ids, scores = _left_out_scores(answer, recent, frozenset(live))
+    column = {class_id: place for place, class_id in enumerate(class_ids.tolist())}
+    places = np.array([column.get(class_id, -1) for class_id in recent.class_ids[asked].tolist()])
+    found = most_useful(recent.vectors[asked], scores[asked], places, budget)
     return [
-        Question(int(candidates[row]), sources[int(candidates[row])], live[ids[best]], float(margin))
-        for row, best, margin in zip(
-            found.rows.tolist(), found.classes.tolist(), found.margins.tolist(), strict=True
+        Question(
+            face_id,
+            sources[face_id],
+            live.get(stands),
+            live[int(class_ids[rival])] if class_ids[rival] != stands else None,
+            float(doubt),
+        )
+        for face_id, stands, rival, doubt in zip(
+            recent.face_ids[asked][found.rows].tolist(),
+            recent.class_ids[asked][found.rows].tolist(),
+            found.rivals.tolist(),
+            found.doubts.tolist(),
+            strict=True,
         )
     ]
+
+
+def _recent(workspace: Workspace, answer: Answer) -> _Recent:
+    with workspace.store.reading() as transaction:
+        latest = experiences.latest(transaction)
+        face_ids = np.empty(0, np.int64)
+        if latest is not None and not latest.labelled:
+            present = faces.in_experience(transaction, latest.index)
+            face_ids = np.setdiff1d(present, embeddings.missing(transaction, answer.version, latest.index))
+        if not len(face_ids):
+            nobody = np.zeros(0, bool)
+            return _Recent(face_ids, np.empty((0, 0), np.float32), face_ids, nobody, nobody)
+        vectors = embeddings.read(transaction, answer.version, face_ids).vectors
+        places = standing(transaction)
+    rows = np.searchsorted(places.face_ids, face_ids)
+    origins = np.array(places.origins)[rows]
+    class_ids = places.class_ids[rows]
+    members = (origins != "model") & (class_ids != UNKNOWN)
+    return _Recent(face_ids, vectors, class_ids, members, np.isin(origins, SPOKEN_FOR))
+
+
+def _left_out_scores(
+    answer: Answer, recent: _Recent, live: frozenset[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what a head that has not learned a face says of it: `(C,)` class ids and `(N, C)` scores."""
+    remembered = np.isin(answer.exemplar_ids, list(live))
+    head = AnalyticHead(recent.vectors.shape[1])
+    head.add(answer.exemplars[remembered], answer.exemplar_ids[remembered], np.ones(remembered.sum()))
+    members = recent.vectors[recent.members], recent.class_ids[recent.members], np.ones(recent.members.sum())
+    head.add(*members)
+    scores = head.scores(recent.vectors)
+    if recent.members.any():
+        scores[recent.members] = head.left_out_scores(*members)
+    return head.class_ids, scores

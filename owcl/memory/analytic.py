@@ -147,6 +147,30 @@ class AnalyticHead:
         """
         return self._inputs(embeddings) @ self.weights
 
+    def left_out_scores(
+        self, embeddings: NDArray[np.floating], class_ids: NDArray[np.int64], weights: NDArray[np.floating]
+    ) -> Array:
+        """Return `(N, C)` scores of faces that were added, each as if it alone had not been.
+
+        Args:
+            embeddings: `(N, D)`, the same as were added.
+            class_ids: `(N,)`, the same as were added.
+            weights: `(N,)`, the same as were added.
+
+        Raises:
+            BadInput: as `add`.
+
+        Source:
+            Allen, The relationship between variable selection and data augmentation and a method for
+            prediction, Technometrics 1974: the prediction sum of squares, here with weights.
+        """
+        inputs = self._inputs(embeddings)
+        through = cho_solve(cho_factor(self._penalised()), inputs.T).T
+        leverage = (weights * (inputs * through).sum(axis=1))[:, None]
+        targets = class_ids[:, None] == self.class_ids
+        found: Array = (inputs @ self.weights - leverage * targets) / (1 - leverage)
+        return found
+
     def calibrate(self, embeddings: NDArray[np.floating], class_ids: NDArray[np.int64]) -> None:
         """Fit the temperature of the probabilities on `(N,)` faces that were not learned from.
 
@@ -230,13 +254,17 @@ class AnalyticHead:
         projected: Array = np.maximum(embeddings.astype(np.float64) @ self.projection.astype(np.float64), 0)
         return projected
 
-    def _solved(self) -> Array:
+    def _penalised(self) -> Array:
         if not self._sums:
             raise BadInput("analytic head: there are no classes. At least one is expected. Add faces first.")
-        sums = [self._sums[class_id] for class_id in self.class_ids.tolist()]
-        second = np.sum([one.second for one in sums], axis=0)
-        penalised = second + self.ridge * np.eye(len(second))
-        solution: Array = cho_solve(cho_factor(penalised), np.stack([one.first for one in sums], axis=1))
+        second = np.sum([self._sums[class_id].second for class_id in self.class_ids.tolist()], axis=0)
+        penalised: Array = second + self.ridge * np.eye(len(second))
+        return penalised
+
+    def _solved(self) -> Array:
+        factor = cho_factor(self._penalised())
+        first = [self._sums[class_id].first for class_id in self.class_ids.tolist()]
+        solution: Array = cho_solve(factor, np.stack(first, axis=1))
         return solution
 
 

@@ -1,4 +1,4 @@
-"""Which faces should an operator look at? Those that are in doubt, and stand for many others."""
+"""Which faces should an operator look at? Those that seem to stand in the wrong class, as many others do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEIGHBOURS = 10
-SHARPNESS = 0.1
-"""Temperature of the softmax over cosines to the centres of classes."""
+TWIN = 0.01
+"""Distance in cosine up to which two faces would teach the same."""
 
 
 @dataclass(frozen=True)
@@ -18,40 +18,49 @@ class Queue:
 
     rows: NDArray[np.int64]
     """Positions among the candidates."""
-    classes: NDArray[np.int64]
-    """The likeliest class, as a position among the centres."""
-    margins: NDArray[np.float64]
-    """By how much it is likelier than the second one, in [0, 1]."""
+    rivals: NDArray[np.int64]
+    """The likeliest class other than that in which the face stands, as a column of the scores."""
+    doubts: NDArray[np.float64]
+    """In [0, 1]: 0.5 where class and rival are as likely, and more where the rival is likelier."""
 
 
-def most_useful(candidates: NDArray[np.float32], centres: NDArray[np.float32], budget: int) -> Queue:
-    """Choose faces by doubt times density, each unlike those that were chosen before it.
+def most_useful(
+    candidates: NDArray[np.float32], scores: NDArray[np.float64], standing: NDArray[np.int64], budget: int
+) -> Queue:
+    """Choose faces by doubt times density, none of them a twin of one that was chosen before.
+
+    Doubt is about the class in which a face stands, and not about which of all is the likeliest: a label
+    that says what everybody believes already teaches little, one that corrects teaches much.
 
     Args:
         candidates: `(N, D)` embeddings of unit length of faces that nobody has labelled.
-        centres: `(C, D)` of classes, at least one.
+        scores: `(N, C)` near 1 for the class and near 0 for others, of a head that has not learned the face
+            that it judges.
+        standing: `(N,)` columns of the classes in which they stand; -1 for none.
         budget: how many to choose at most.
 
     Source:
         Settles and Craven, An analysis of active learning strategies for sequence labeling tasks, EMNLP 2008
-        (information density, here with the margin as doubt); the spread over unlike faces is ours.
+        (information density); the doubt about a class that is given already is that of confident learning
+        (Northcutt et al., JAIR 2021), with left-out scores.
     """
-    directions = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    logits = candidates.astype(np.float64) @ directions.T.astype(np.float64) / SHARPNESS
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    second = np.sort(shares, axis=1)[:, -2] if len(centres) > 1 else np.zeros(len(candidates))
-    margins = shares.max(axis=1, initial=0) - second
-    value = (1 - margins) * _density(candidates)
+    rows = np.arange(len(candidates))
+    placed = np.flatnonzero(standing >= 0)
+    own = np.zeros(len(candidates))
+    own[placed] = scores[placed, standing[placed]]
+    others = scores.copy()
+    others[placed, standing[placed]] = -np.inf
+    rivals = others.argmax(axis=1)
+    doubts = np.clip((1 + others[rows, rivals] - own) / 2, 0, 1)
+    value = doubts * _density(candidates)
     chosen: list[int] = []
     while len(chosen) < min(budget, len(candidates)):
         best = int(value.argmax())
         chosen.append(best)
-        # Its twins would teach nothing more.
-        value = value * np.clip(1 - candidates @ candidates[best], 1e-6, 1)
+        value = value * np.clip((1 - candidates @ candidates[best]) / TWIN, 1e-6, 1)
         value[best] = -1.0
-    rows = np.array(chosen, np.int64)
-    return Queue(rows, shares.argmax(axis=1)[rows], margins[rows])
+    found = np.array(chosen, np.int64)
+    return Queue(found, rivals[found], doubts[found])
 
 
 def _density(candidates: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -74,6 +74,14 @@ def test_moving_faces_is_relabelling_them_and_moving_back_undoes_it(faces: Faces
     np.testing.assert_allclose(head.weights, fitted(faces).weights, atol=1e-10)
 
 
+def test_a_face_is_left_out_as_if_it_had_never_been_added(faces: Faces) -> None:
+    found = fitted(faces).left_out_scores(*faces)
+    for row in (0, 7, 19):
+        embeddings, class_ids, weights = (np.delete(part, row, axis=0) for part in faces)
+        others = fitted((embeddings, class_ids, weights))
+        assert np.allclose(found[row], others.scores(faces[0][row : row + 1])[0])
+
+
 def test_undoing_a_merge_keeps_what_came_since(faces: Faces) -> None:
     embeddings, class_ids, weights = faces
     early = class_ids != 8

@@ -8,16 +8,36 @@ from numpy.typing import NDArray
 
 from owcl.novelty.queue import most_useful
 
+FIRST, SECOND, NONE = 0, 1, -1
+
 
 def at(*degrees: float) -> NDArray[np.float32]:
     angles = np.radians(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def test_a_face_between_two_classes_comes_before_one_at_a_centre() -> None:
-    found = most_useful(at(0, 1, 2, 44, 45, 46, 88, 89, 90), at(0, 90), 1)
-    assert found.rows[0] in (3, 4, 5)
-    assert found.margins[0] < 0.2
+def scores(*shares: float) -> NDArray[np.float64]:
+    """Scores of two classes, the first of which is as likely as given."""
+    first = np.array(shares)
+    return np.stack([first, 1 - first], axis=1)
+
+
+def standing(*columns: int) -> NDArray[np.int64]:
+    return np.array(columns, np.int64)
+
+
+def test_a_face_that_looks_like_another_class_comes_before_one_between_two() -> None:
+    found = most_useful(at(0, 10, 20), scores(1.0, 0.5, 0.1), standing(FIRST, FIRST, FIRST), 3)
+    assert found.rows.tolist() == [2, 1, 0]
+    assert found.rivals.tolist() == [SECOND] * 3
+    assert found.doubts == pytest.approx([0.9, 0.5, 0.0])
+
+
+def test_a_face_in_no_class_is_asked_about_the_more_it_looks_like_one() -> None:
+    found = most_useful(at(0, 10), scores(0.55, 0.95), standing(NONE, NONE), 2)
+    assert found.rows.tolist() == [1, 0]
+    assert found.rivals.tolist() == [FIRST, FIRST]
+    assert found.doubts == pytest.approx([0.975, 0.775])
 
 
 def test_of_two_in_doubt_the_one_among_many_comes_first() -> None:
@@ -25,24 +45,24 @@ def test_of_two_in_doubt_the_one_among_many_comes_first() -> None:
     lonely = np.array([[1, 1, -1.5]])
     faces = np.concatenate([lonely, crowd]).astype(np.float32)
     faces /= np.linalg.norm(faces, axis=1, keepdims=True)
-    found = most_useful(faces, np.eye(3, dtype=np.float32)[:2], 2)
+    found = most_useful(faces, scores(*[0.5] * 13), standing(*[FIRST] * 13), 2)
     assert found.rows[0] != 0
 
 
 def test_twins_are_not_asked_about_one_after_another() -> None:
-    found = most_useful(at(44.9, 45, 45.1, 40), at(0, 90), 2)
-    assert found.rows[1] == 3
+    found = most_useful(at(44.9, 45, 45.1, 60), scores(0.2, 0.1, 0.2, 0.4), standing(*[FIRST] * 4), 2)
+    assert found.rows.tolist() == [1, 3]
 
 
 def test_no_face_is_asked_about_twice_and_no_more_than_there_are(rng: np.random.Generator) -> None:
     faces = rng.normal(size=(30, 8)).astype(np.float32)
     faces /= np.linalg.norm(faces, axis=1, keepdims=True)
-    found = most_useful(faces, faces[:4], 50)
+    found = most_useful(faces, rng.random((30, 4)), rng.integers(-1, 4, 30), 50)
     assert sorted(found.rows.tolist()) == list(range(30))
-    assert ((found.margins >= 0) & (found.margins <= 1)).all()
+    assert ((found.doubts >= 0) & (found.doubts <= 1)).all()
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_one_class_and_one_face_are_enough(count: int) -> None:
-    found = most_useful(at(*range(count)), at(0), 5)
-    assert found.classes.tolist() == [0] * count
+def test_one_class_leaves_nothing_to_doubt(count: int) -> None:
+    found = most_useful(at(*range(count)), np.ones((count, 1)), standing(*[FIRST] * count), 5)
+    assert found.doubts.tolist() == [0] * count
