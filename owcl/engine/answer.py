@@ -18,6 +18,7 @@ from owcl.models.embed import embed, for_inference
 from owcl.models.network import Network
 from owcl.novelty.calibration import conformal_p_values
 from owcl.novelty.scores.registry import score_named
+from owcl.novelty.takeover import fewest_errors, within_budget
 from owcl.types import UNKNOWN, Attributions, Embeddings, ModelVersion
 
 
@@ -92,12 +93,15 @@ class Answer:
         calibration: Calibration,
         labelled: frozenset[int],
         doubt: Doubt,
+        vouched: frozenset[int] = frozenset(),
     ) -> Answer:
         """Fit the head on remembered faces and its thresholds on calibration faces.
 
         A discovered class may lie so close to a labelled one that a balanced head would give it many of the
         other's faces. Its handicap is such that of the labelled classes' calibration faces at most
-        `takeover_rate` go over to discovered classes, all together.
+        `takeover_rate` go over to discovered classes, all together. That budget is for guesses: the handicap
+        of a class that a person has vouched for has hardly more errors than the fewest on calibration faces,
+        its own and those of the labelled classes.
 
         Args:
             network: frozen from now on.
@@ -106,13 +110,14 @@ class Answer:
             calibration: held-out faces under registry ids.
             labelled: ids of the classes that were labelled, not discovered.
             doubt: the rates to keep.
+            vouched: ids of the discovered classes of which a person has said that they are one.
         """
         vectors, _ = embed(network, memory.images)
         head = AnalyticHead(network.embedding_size)
         head.add(vectors, memory.class_ids, memory.weights)
         held_out, _ = embed(network, calibration.images)
-        ours = np.isin(calibration.class_ids, list(labelled))
-        handicaps = _handicaps(head, held_out[ours], labelled, doubt.takeover_rate)
+        leads = _leads(head, held_out, labelled)
+        handicaps = _handicaps(leads, calibration.class_ids, labelled, vouched, doubt.takeover_rate)
         head.calibrate(held_out, calibration.class_ids)
         known = vectors, memory.class_ids
         answer = cls(network, outputs, UNKNOWN, head, handicaps, *known, doubt.score, doubt.false_alarm_rate)
@@ -218,16 +223,32 @@ class Answer:
         return answer
 
 
-def _handicaps(
-    head: AnalyticHead, vectors: NDArray[np.float32], labelled: frozenset[int], rate: float
-) -> dict[int, float]:
-    class_ids = head.class_ids
-    ours = np.isin(class_ids, list(labelled))
+def _leads(
+    head: AnalyticHead, vectors: NDArray[np.float32], labelled: frozenset[int]
+) -> dict[int, NDArray[np.float64]]:
+    """Return by how much each discovered class leads the best labelled one: id → `(M,)`."""
+    ours = np.isin(head.class_ids, list(labelled))
     scores = head.scores(vectors)
-    lead = scores[:, ~ours] - scores[:, ours].max(axis=1, keepdims=True)
-    # All discovered classes get the same rate, the largest with which together they stay within the budget.
-    for each in np.linspace(rate, 0, 21):
-        needed = np.maximum(np.quantile(lead, 1 - each, axis=0, method="higher"), 0)
-        if (lead > needed).any(axis=1).mean() <= rate:
-            break
-    return dict(zip(class_ids[~ours].tolist(), needed.tolist(), strict=True))
+    leads = scores[:, ~ours] - scores[:, ours].max(axis=1, keepdims=True)
+    return dict(zip(head.class_ids[~ours].tolist(), leads.T, strict=True))
+
+
+def _handicaps(
+    leads: dict[int, NDArray[np.float64]],
+    class_ids: NDArray[np.int64],
+    labelled: frozenset[int],
+    vouched: frozenset[int],
+    rate: float,
+) -> dict[int, float]:
+    """Return what is taken off each discovered class's score, from its leads on `(M,)` held-out faces."""
+    ours = np.isin(class_ids, list(labelled))
+    guesses = [class_id for class_id in leads if class_id not in vouched]
+    found = {
+        class_id: fewest_errors(leads[class_id][ours], leads[class_id][class_ids == class_id])
+        for class_id in leads
+        if class_id in vouched
+    }
+    if guesses:
+        on_theirs = np.stack([leads[class_id][ours] for class_id in guesses], axis=1)
+        found |= zip(guesses, within_budget(on_theirs, rate).tolist(), strict=True)
+    return found

@@ -31,6 +31,8 @@ LARGEST_FALL = 0.01
 """Accuracy on held-out labelled faces that a new model version may lose, beyond what chance explains."""
 SMALLEST_KEPT = 0.9
 """Share of its exemplars that every class must keep."""
+SMALLEST_VOUCHER = 3
+"""Faces that an operator has put into a class, from which on it is no guess any more."""
 ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
 
 
@@ -57,6 +59,8 @@ class _Faces:
     unlabelled: NDArray[np.uint8]
     calibration: Calibration
     labelled_classes: frozenset[int]
+    vouched: frozenset[int]
+    """Discovered classes of which a person has said that they are one."""
 
 
 @journalled("update")
@@ -86,23 +90,21 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     outputs = tuple(np.unique(kept.class_ids).tolist())
     network = _adapted(workspace, answer, outputs, material, build, rng, report)
     report("checking the new version", 0, None)
-    adapted = Answer.fit(
-        network, outputs, kept, material.calibration, material.labelled_classes, doubt(workspace)
-    )
+    adapted = _fitted(workspace, network, outputs, kept, material)
     gate = _gate(answer, adapted, kept, material)
     accepted = bool(gate["passed"])
     if not accepted:
-        adapted = Answer.fit(
-            answer.network,
-            answer.outputs,
-            kept,
-            material.calibration,
-            material.labelled_classes,
-            doubt(workspace),
-        )
+        adapted = _fitted(workspace, answer.network, answer.outputs, kept, material)
     version = store_answer(workspace, adapted, kept, answer.version, gate, experience)
     _reattribute(workspace, workspace.answer(), experience)
     return UpdateResult(experience, version, True, accepted, gate)
+
+
+def _fitted(
+    workspace: Workspace, network: Network, outputs: tuple[int, ...], kept: Exemplars, material: _Faces
+) -> Answer:
+    known = material.labelled_classes
+    return Answer.fit(network, outputs, kept, material.calibration, known, doubt(workspace), material.vouched)
 
 
 def _ready_experience(workspace: Workspace) -> int:
@@ -126,12 +128,26 @@ def _gather(workspace: Workspace, experience: int) -> _Faces:
         )
         held_out, held_out_classes = memory.held_out_faces(transaction, share)
         labelled = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
+        vouched = vouched_for(transaction)
     present, images = workspace.pixels(member_ids)
     rows = np.searchsorted(member_ids, present)
     members = Exemplars(present, images, member_classes[rows], weights[rows], origins[rows])
     present, images = workspace.pixels(held_out)
     calibration = memory.calibration(held_out, held_out_classes, present, images)
-    return _Faces(remembered, members, workspace.pixels(loose)[1], calibration, frozenset(labelled))
+    return _Faces(remembered, members, workspace.pixels(loose)[1], calibration, frozenset(labelled), vouched)
+
+
+def vouched_for(transaction: Connection) -> frozenset[int]:
+    """Return the discovered classes that an operator has named, or put some faces into."""
+    active = memberships.active(transaction)
+    said = active.class_ids[[origin == "operator" for origin in active.origins]]
+    counted = dict(zip(*(found.tolist() for found in np.unique(said, return_counts=True)), strict=True))
+    return frozenset(
+        entry.id
+        for entry in classes.live(transaction)
+        if entry.status == "named"
+        or (entry.status == "provisional" and counted.get(entry.id, 0) >= SMALLEST_VOUCHER)
+    )
 
 
 def _unlearned(

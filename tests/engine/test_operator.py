@@ -12,10 +12,10 @@ from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator, answer, parsed
 from owcl.engine.queue import queue
-from owcl.engine.update import update
+from owcl.engine.update import update, vouched_for
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
-from storage import exemplars, memberships
+from storage import exemplars, faces, memberships
 from tests.conftest import NEW, SmallWorld
 
 METHODS = ("real", "sub_pixel", "nearest_neighbour", NEW)
@@ -82,6 +82,38 @@ def test_answers_of_an_oracle_are_true_and_are_remembered_as_an_operators(discov
         learned = [kept[face_id] for face_id in active.face_ids[told].tolist() if face_id in kept]
         assert learned
         assert {row.origin for row in learned} == {"operator"}
+
+
+def test_faces_that_stand_in_the_wrong_class_are_asked_about_first(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        with workspace.store.reading() as transaction:
+            recent = faces.by_ids(transaction, faces.in_experience(transaction, 1))
+        strays = [face.id for face in recent if "sub_pixel" in Path(face.source).name][:4]
+        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        with workspace.store.transaction() as transaction:
+            memberships.assign(transaction, strays, new.id, memberships.Grounds("promotion"))
+        asked = queue(workspace, 8)
+        assert set(strays) <= {question.face_id for question in asked}
+        for question in asked:
+            if question.face_id in strays:
+                assert question.stands_in is not None
+                assert question.stands_in.id == new.id
+                assert question.looks_like is not None
+                assert question.looks_like.name == "sub_pixel"
+                assert question.doubt > 0.5
+
+
+def test_a_class_that_an_operator_vouches_for_is_no_guess_any_more(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        with workspace.store.reading() as transaction:
+            members = memberships.members(transaction, new.id)
+        seen = []
+        for faces_put in (members[:2], members[:3]):
+            registry.label(workspace.store, str(new.id), faces_put.tolist(), "anna")
+            with workspace.store.reading() as transaction:
+                seen.append(new.id in vouched_for(transaction))
+        assert seen == [False, True]
 
 
 def test_a_noisy_operator_is_wrong_at_times(discovered: Path) -> None:

@@ -1,0 +1,59 @@
+"""What keeps discovered classes from taking the faces of labelled ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from owcl.engine.answer import Answer, Calibration, Doubt
+from owcl.memory.replay import Exemplars
+from owcl.models.backbones import build_backbone
+from owcl.models.network import Network
+
+LABELLED, DISCOVERED = 1, 7
+RATE = 0.02
+
+
+def _faces(brightness: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Faces of two classes that overlap: they differ in their mean brightness, by less than it varies."""
+    levels = rng.normal(brightness, 30, (80, 1, 1, 1))
+    return np.clip(levels + rng.normal(0, 5, (80, 3, 16, 16)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def material(rng: np.random.Generator) -> tuple[Exemplars, Calibration]:
+    sets = [np.concatenate([_faces(100, rng), _faces(140, rng)]) for _ in range(2)]
+    class_ids = np.repeat([LABELLED, DISCOVERED], 80)
+    remembered = Exemplars(
+        np.arange(160), sets[0], class_ids, np.ones(160, np.float32), np.zeros(160, np.int8)
+    )
+    return remembered, Calibration(sets[1], class_ids)
+
+
+def _fitted(material: tuple[Exemplars, Calibration], vouched: frozenset[int]) -> Answer:
+    torch.manual_seed(0)
+    network = Network(build_backbone(), 2).eval()
+    labelled = frozenset({LABELLED})
+    doubt = Doubt(0.01, RATE, "neighbours")
+    return Answer.fit(network, (LABELLED, DISCOVERED), *material, labelled, doubt, vouched)
+
+
+def _lost(answer: Answer, calibration: Calibration) -> tuple[float, float]:
+    """Return the shares of labelled faces that go over, and of discovered ones that do not."""
+    vectors = answer.embed(np.arange(160), calibration.images).vectors
+    said = answer.class_ids[answer.scores(vectors).argmax(axis=1)]
+    ours = calibration.class_ids == LABELLED
+    return float((said[ours] != LABELLED).mean()), float((said[~ours] != DISCOVERED).mean())
+
+
+def test_a_guess_may_take_few_faces_and_a_class_that_is_vouched_for_a_fair_share(
+    material: tuple[Exemplars, Calibration],
+) -> None:
+    guess = _fitted(material, frozenset())
+    vouched = _fitted(material, frozenset({DISCOVERED}))
+    assert guess.handicaps[DISCOVERED] > vouched.handicaps[DISCOVERED]
+    (taken, missed), (taken_then, missed_then) = (_lost(one, material[1]) for one in (guess, vouched))
+    assert taken <= RATE < taken_then
+    assert taken + missed > taken_then + missed_then
