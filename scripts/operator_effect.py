@@ -15,7 +15,9 @@ from pathlib import Path
 
 from owcl.cli.output import progress
 from owcl.engine.simulate import Asked, simulate
+from owcl.engine.workspace import Workspace
 from owcl.evaluation.table import summary
+from storage import attributions, decisions, memberships
 
 OPERATORS = {
     "none": None,
@@ -23,7 +25,16 @@ OPERATORS = {
     "20 at random": "random:20",
     "20 of the queue, one in ten wrong": "noisy:0.1",
 }
-COLUMNS = ("acc_novel_joint", "acc_novel_own", "id_acc_novel", "id_acc_all", "acc_known", "count_mae")
+COLUMNS = (
+    "acc_novel_joint",
+    "acc_novel_own",
+    "id_acc_all",
+    "acc_known",
+    "persistence",
+    "count_mae",
+    "answers",
+    "changed",
+)
 
 
 def main() -> None:
@@ -45,11 +56,26 @@ def main() -> None:
             if not home.exists():
                 shutil.copytree(place / "start", home)
             lived = simulate(Asked("folder", asked.root, operator=operator), home, asked.seeds, report)
-            rows[name] = lived["methods"]["owcl"]
+            answered = zip(*map(answers, lived["workspaces"]), strict=True)
+            rows[name] = lived["methods"]["owcl"] | dict(zip(("answers", "changed"), answered, strict=True))
             print(name, {column: rows[name][column] for column in COLUMNS}, flush=True)
     print("\n| operator |", " | ".join(COLUMNS), "|\n" + "|---" * (len(COLUMNS) + 1) + "|")
     for cells in summary(rows, COLUMNS):
         print("|", " | ".join(cells), "|")
+
+
+def answers(root: str) -> tuple[float, float]:
+    """Return how many faces an operator put into a class, and how many of them stood elsewhere."""
+    with Workspace.open(Path(root)) as workspace, workspace.store.reading() as transaction:
+        sight = attributions.first_sight(transaction)
+        class_of = dict(zip(sight.face_ids.tolist(), sight.class_ids.tolist(), strict=True))
+        moves = [
+            (class_of[face_id] if before is None else before, after)
+            for decision in decisions.history(transaction)
+            if decision.verb == "label"
+            for face_id, (before, after) in memberships.moved_by(transaction, decision.id).items()
+        ]
+    return float(len(moves)), float(sum(before != after for before, after in moves))
 
 
 if __name__ == "__main__":
