@@ -47,7 +47,8 @@ def reproduce(name: str, root: Path, place: Path, as_json: bool, **choices: Any)
     """Run a published recipe on its benchmark.
 
     The published row is shown beside. BENCHMARK is owdfa-p1, owdfa-p2, owdfa40-p1, owdfa40-p2 or owdfa40-p3.
-    At full size a GPU is needed, and memory for all faces.
+    At full size a GPU is needed, and memory for all faces. Interrupted, it goes on after the last whole
+    epoch when it is run again.
 
     Examples:
       owcl reproduce owdfa-p1 --root ~/OW-DFA --weights pretrained

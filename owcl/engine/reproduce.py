@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +21,7 @@ from owcl.evaluation.agreement import agreement
 from owcl.faces.load import Limits, LoadedFace, load_many
 from owcl.learners.base import UNLABELLED
 from owcl.learners.registry import PUBLISHED
+from owcl.learners.resuming import Resumption
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
@@ -64,14 +67,17 @@ class Reproduction:
 def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproduction:
     """Train a published recipe on its benchmark, with the true number of classes, and write the table.
 
+    Training is written down after every epoch; interrupted, it goes on there when it is run again.
+
     Args:
         asked: the benchmark, where it is, and what is not to be as published.
-        output: folder for `<name>.json` and `<name>.md`.
+        output: folder for `<name>.json` and `<name>.md`, and for the training as long as it lasts.
         report: told of progress.
 
     Raises:
         NotFound: if there is no such benchmark.
         BadInput: if it is not at `root`, or not all of it, or there is no such recipe.
+        Conflict: if a training that was begun in this folder had other settings.
     """
     protocol = read_protocol(asked.name)
     learner = asked.learner or protocol.learner
@@ -90,7 +96,9 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
     test, tested = _read(schedule.test, size, "test", report)
     truth = key.numbers(schedule.test)[tested]
     labels = np.concatenate([key.numbers(first.paths)[kept], np.full(len(unlabelled), UNLABELLED)])
-    network = _trained(asked, protocol, learner, np.concatenate([labelled, unlabelled]), labels, report)
+    begun = output / f"{asked.name}.training.safetensors"
+    images = np.concatenate([labelled, unlabelled])
+    network = _trained(asked, protocol, learner, images, labels, begun, report)
     predicted = embed(network.cpu(), test)[1].argmax(axis=1)
     result = Reproduction(
         asked.name,
@@ -100,6 +108,7 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
         protocol.published,
     )
     _write(result, output)
+    begun.unlink(missing_ok=True)
     return result
 
 
@@ -138,6 +147,7 @@ def _trained(
     learner: str,
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
+    begun: Path,
     report: Report,
 ) -> Network:
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -159,9 +169,17 @@ def _trained(
         rng=np.random.default_rng(protocol.seed),
         device=device,
         progress=lambda step, steps, _: report(f"training {learner}", step, steps),
+        resumption=Resumption(begun, epoch, _run(asked, learner, labels)),
     )
     strategy.train(single_experience(FaceDataset(torch.from_numpy(images), labels)), eval_streams=[])
     return network
+
+
+def _run(asked: Asked, learner: str, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what a training is of, as far as another run of the same command may differ in it."""
+    choices = {name: value for name, value in vars(asked).items() if name not in ("root", "learner")}
+    faces = hashlib.sha256(labels.tobytes()).hexdigest()
+    return {**choices, "learner": learner, "faces": faces}
 
 
 def _deviations(asked: Asked, protocol: Protocol) -> tuple[str, ...]:

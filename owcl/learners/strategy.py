@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from owcl.learners.base import Batch
+from owcl.learners.resuming import Resumption, Training
 from owcl.memory.replay import Exemplars
 from owcl.models.network import Network
 
@@ -60,6 +61,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         replay: exemplars whose `class_ids` are outputs of the head; they join every experience.
         device: where to compute.
         progress: told of every step.
+        resumption: where to write training down, for an experience that takes long.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         replay: Exemplars | None = None,
         device: str = "cpu",
         progress: Progress | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         super().__init__(model=learner, device=device, plugins=[])
         self.learner: Any = learner
@@ -78,6 +81,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         self.rng = rng
         self.replay = replay
         self.progress = progress
+        self.resumption = resumption
 
     def _train_exp(self, experience: Any, eval_streams: Any, **_: Any) -> None:
         images, labels = self._faces(experience)
@@ -86,8 +90,10 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         self.learner.to(memory_format=torch.channels_last).train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self.rng.integers(2**31)))
-            batches = islice(self.learner.batches(labels, self.rng), self.plan.steps)
-            for step, rows in enumerate(batches, start=1):
+            training = Training(self.learner, optimiser, schedule)
+            done = 0 if self.resumption is None else training.resume(self.resumption)
+            batches = islice(self.learner.batches(labels, self.rng), done, self.plan.steps)
+            for step, rows in enumerate(batches, start=done + 1):
                 batch = Batch(
                     images[rows].to(self.device),
                     torch.from_numpy(labels[rows]).to(self.device),
@@ -103,6 +109,8 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
                     nn.utils.clip_grad_norm_(parameters, self.plan.largest_gradient)
                 optimiser.step()
                 schedule.step()
+                if self.resumption is not None and step % self.resumption.every == 0:
+                    training.save(self.resumption, step)
                 if self.progress is not None:
                     self.progress(
                         step, self.plan.steps, {name: float(loss.detach()) for name, loss in losses.items()}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from owcl.cli.main import run
-from owcl.engine.reproduce import COLUMNS, published_columns
+from owcl.engine.reproduce import COLUMNS, Asked, published_columns, reproduce
 from tests.scenarios.test_benchmarks import make_owdfa, make_owdfa40
 
 
@@ -41,6 +41,25 @@ def test_a_table_with_the_published_row_is_printed_and_written(
     assert all(0 <= value <= 100 or column.endswith("ari") for column, value in written["ours"].items())
     table = (tmp_path / "out" / f"{name}.md").read_text(encoding="utf-8")
     assert f"| published | {written['published']['all_acc']:.2f} |" in table
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{name}.json", f"{name}.md"]
+
+
+def test_interrupted_it_goes_on_after_the_last_whole_epoch(tmp_path: Path) -> None:
+    asked = Asked("owdfa-p1", make_owdfa(tmp_path / "data", 1), backbone="resnet10t", image_size=96, epochs=2)
+    steps: list[tuple[int, int]] = []
+
+    def impatient(what: str, done: int, total: int | None) -> None:
+        if what.startswith("training") and total is not None:
+            steps.append((done, total))
+            if len(steps) == total - 1:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(asked, tmp_path / "out", impatient)
+    (_, total), *_ = steps
+    steps.clear()
+    reproduce(asked, tmp_path / "out", impatient)
+    assert [done for done, _ in steps] == list(range(total // 2 + 1, total + 1))
 
 
 def test_without_the_data_it_says_so_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
