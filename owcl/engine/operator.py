@@ -10,8 +10,10 @@ import numpy as np
 
 from owcl.engine import registry
 from owcl.engine.queue import Question, queue
+from owcl.engine.standing import standing
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
+from owcl.types import UNKNOWN
 from storage import classes, experiences, faces
 
 ANSWERS = 20
@@ -65,10 +67,11 @@ def answer(
     stands_for: Mapping[int, int | None],
     rng: np.random.Generator,
 ) -> int:
-    """Label the faces that the operator is asked about, and return how many.
+    """Answer for the faces that the operator is asked about, and return how many answers that were.
 
-    A face of a method that no live class stands for is left alone: to see a class in a single face is more
-    than is asked of an operator.
+    An answer puts the face into its class. Where the face stands in a second class of its method, the
+    operator has come across two classes that are one, and the answer merges them. A face of a method that no
+    live class stands for is left alone: to see a class in a single face is more than is asked of an operator.
 
     Args:
         workspace: after `discover` and before `update`.
@@ -80,22 +83,31 @@ def answer(
     asked = _asked(workspace, operator, rng)
     with workspace.store.reading() as transaction:
         live = {entry.id for entry in classes.live(transaction)}
+        present = standing(transaction)
+    stands_in = dict(zip(present.face_ids.tolist(), present.class_ids.tolist(), strict=True))
     # The oldest class of a method is the one that keeps it.
     class_of: dict[int, int] = {}
     for class_id in sorted(live):
         method = stands_for.get(class_id)
         if method is not None:
             class_of.setdefault(method, class_id)
+    merged: dict[int, int] = {}
     labels: dict[int, list[int]] = {}
     for face_id, source in asked:
-        said = class_of.get(truth_of(source))
+        method = truth_of(source)
+        said = class_of.get(method)
+        stood = stands_in.get(face_id, UNKNOWN)
         if rng.random() < operator.mistakes:
-            said = int(rng.choice(sorted(live)))
+            said = int(rng.choice(sorted(live - merged.keys())))
+        elif said is not None and stood not in (said, *merged) and stands_for.get(stood) == method:
+            registry.merge(workspace.store, str(stood), str(said), WHO)
+            merged[stood] = said
+            continue
         if said is not None:
             labels.setdefault(said, []).append(face_id)
     for class_id, face_ids in labels.items():
-        registry.label(workspace.store, str(class_id), face_ids, WHO)
-    return sum(map(len, labels.values()))
+        registry.label(workspace.store, str(merged.get(class_id, class_id)), face_ids, WHO)
+    return len(merged) + sum(map(len, labels.values()))
 
 
 def _asked(workspace: Workspace, operator: Operator, rng: np.random.Generator) -> list[tuple[int, str]]:

@@ -191,9 +191,10 @@ def _adapted(
     settings = workspace.configuration.training
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
     network = with_outputs(answer.network, answer.outputs, outputs, torch_rng)
-    images = np.concatenate([material.memory.images, material.members.images, material.unlabelled])
+    remembered, found = (memory.by_turns(part) for part in (material.memory, material.members))
+    images = np.concatenate([remembered.images, found.images, material.unlabelled])
     labels = np.full(len(images), UNLABELLED, np.int64)
-    given = np.concatenate([material.memory.class_ids, material.members.class_ids])
+    given = np.concatenate([remembered.class_ids, found.class_ids])
     labels[: len(given)] = np.searchsorted(outputs, given)
     if not len(material.unlabelled):
         # Every face of the experience found its class; the members, seen without it, play its part.

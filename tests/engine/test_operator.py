@@ -116,6 +116,26 @@ def test_a_class_that_an_operator_vouches_for_is_no_guess_any_more(discovered: P
         assert seen == [False, True]
 
 
+def test_two_classes_of_one_method_are_merged_by_the_operator_who_meets_both(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        with workspace.store.reading() as transaction:
+            members = memberships.members(transaction, new.id)
+        second = registry.split(workspace.store, str(new.id), members[::2].tolist(), "anna")
+        count = answer(
+            workspace, Operator("random", 40), truth_of, stands_for(workspace), np.random.default_rng(0)
+        )
+        assert count == 40
+        (line,) = (entry for entry in registry.list_classes(workspace.store) if entry.id == second.id)
+        assert line.status == "merged"
+        with workspace.store.reading() as transaction:
+            active = memberships.active(transaction)
+            told = [row for row, origin in enumerate(active.origins) if origin == "operator"]
+            mine = memberships.members(transaction, new.id)
+    assert second.id not in active.class_ids[told]
+    assert len(np.intersect1d(mine, members)) > 0.9 * len(members)
+
+
 def test_a_noisy_operator_is_wrong_at_times(discovered: Path) -> None:
     with Workspace.open(discovered) as workspace:
         answer(
