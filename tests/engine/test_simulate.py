@@ -75,7 +75,7 @@ def test_the_discovery_is_whole_and_at_once(result: dict[str, Any]) -> None:
     owcl = result["methods"]["owcl"]
     assert owcl["false_new"] == owcl["swaps"] == [0.0]
     assert owcl["discovery_f1"] == [100.0]
-    assert owcl["latency_faces"] == [45.0]
+    assert owcl["latency_faces"] == [80.0]
     assert owcl["persistence"] == [100.0]
 
 
