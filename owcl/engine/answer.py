@@ -18,7 +18,7 @@ from owcl.models.embed import embed, for_inference
 from owcl.models.network import Network
 from owcl.novelty.calibration import conformal_p_values
 from owcl.novelty.scores.registry import score_named
-from owcl.novelty.takeover import fewest_errors, within_budget
+from owcl.novelty.takeover import handicap_with_few_errors, handicaps_within_budget
 from owcl.types import UNKNOWN, Attributions, Embeddings, ModelVersion
 
 
@@ -244,11 +244,11 @@ def _handicaps(
     ours = np.isin(class_ids, list(labelled))
     guesses = [class_id for class_id in leads if class_id not in vouched]
     found = {
-        class_id: fewest_errors(leads[class_id][ours], leads[class_id][class_ids == class_id])
+        class_id: handicap_with_few_errors(leads[class_id][ours], leads[class_id][class_ids == class_id])
         for class_id in leads
         if class_id in vouched
     }
     if guesses:
         on_theirs = np.stack([leads[class_id][ours] for class_id in guesses], axis=1)
-        found |= zip(guesses, within_budget(on_theirs, rate).tolist(), strict=True)
+        found |= zip(guesses, handicaps_within_budget(on_theirs, rate).tolist(), strict=True)
     return found

@@ -18,7 +18,7 @@ _WORDS = {number: word for word, number in _ORIGINS.items()}
 LARGEST_CALIBRATION = 250
 """Held-out faces used of each class; more would cost time at every update and hardly sharpen a rate."""
 
-OPERATOR_TURNS = 4
+OPERATOR_REPEATS = 4
 """How often a face on an operator's word is drawn for each time that another one of its class is."""
 
 
@@ -76,10 +76,10 @@ def bounded(per_class: int, rng: np.random.Generator, *parts: Exemplars) -> Exem
     return memory.exemplars
 
 
-def by_turns(part: Exemplars) -> Exemplars:
+def operators_repeated(part: Exemplars) -> Exemplars:
     """Return the faces, those on an operator's word as many times as they are to be drawn for one other."""
-    turns = np.where(part.origins == OPERATOR_LABELLED, OPERATOR_TURNS, 1)
-    return part.take(np.repeat(np.arange(len(part)), turns))
+    times = np.where(part.origins == OPERATOR_LABELLED, OPERATOR_REPEATS, 1)
+    return part.take(np.repeat(np.arange(len(part)), times))
 
 
 def held_out_faces(transaction: Connection, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

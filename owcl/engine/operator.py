@@ -86,11 +86,7 @@ def answer(
         present = standing(transaction)
     stands_in = dict(zip(present.face_ids.tolist(), present.class_ids.tolist(), strict=True))
     # The oldest class of a method is the one that keeps it.
-    class_of: dict[int, int] = {}
-    for class_id in sorted(live):
-        method = stands_for.get(class_id)
-        if method is not None:
-            class_of.setdefault(method, class_id)
+    class_of = {stands_for.get(class_id): class_id for class_id in sorted(live, reverse=True)}
     merged: dict[int, int] = {}
     labels: dict[int, list[int]] = {}
     for face_id, source in asked:

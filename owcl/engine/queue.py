@@ -55,16 +55,16 @@ def queue(workspace: Workspace, budget: int) -> list[Question]:
     """
     answer = workspace.answer()
     recent = _recent(workspace, answer)
-    asked = np.flatnonzero(~recent.answered)
-    if not len(asked):
+    if recent is None or recent.answered.all():
         return []
+    asked = np.flatnonzero(~recent.answered)
     with workspace.store.reading() as transaction:
         live = {entry.id: entry for entry in classes.live(transaction)}
         sources = {face.id: face.source for face in faces.by_ids(transaction, recent.face_ids[asked])}
     class_ids, scores = _left_out_scores(answer, recent, frozenset(live))
-    column = {class_id: place for place, class_id in enumerate(class_ids.tolist())}
-    places = np.array([column.get(class_id, -1) for class_id in recent.class_ids[asked].tolist()])
-    found = most_useful(recent.vectors[asked], scores[asked], places, budget)
+    stands_in = recent.class_ids[asked]
+    columns = np.where(np.isin(stands_in, class_ids), np.searchsorted(class_ids, stands_in), -1)
+    found = most_useful(recent.vectors[asked], scores[asked], columns, budget)
     return [
         Question(
             face_id,
@@ -75,7 +75,7 @@ def queue(workspace: Workspace, budget: int) -> list[Question]:
         )
         for face_id, stands, rival, doubt in zip(
             recent.face_ids[asked][found.rows].tolist(),
-            recent.class_ids[asked][found.rows].tolist(),
+            stands_in[found.rows].tolist(),
             found.rivals.tolist(),
             found.doubts.tolist(),
             strict=True,
@@ -83,16 +83,16 @@ def queue(workspace: Workspace, budget: int) -> list[Question]:
     ]
 
 
-def _recent(workspace: Workspace, answer: Answer) -> _Recent:
+def _recent(workspace: Workspace, answer: Answer) -> _Recent | None:
+    """Return the faces of the latest experience that are embedded; None if there are none."""
     with workspace.store.reading() as transaction:
         latest = experiences.latest(transaction)
-        face_ids = np.empty(0, np.int64)
-        if latest is not None and not latest.labelled:
-            present = faces.in_experience(transaction, latest.index)
-            face_ids = np.setdiff1d(present, embeddings.missing(transaction, answer.version, latest.index))
+        if latest is None or latest.labelled:
+            return None
+        present = faces.in_experience(transaction, latest.index)
+        face_ids = np.setdiff1d(present, embeddings.missing(transaction, answer.version, latest.index))
         if not len(face_ids):
-            nobody = np.zeros(0, bool)
-            return _Recent(face_ids, np.empty((0, 0), np.float32), face_ids, nobody, nobody)
+            return None
         vectors = embeddings.read(transaction, answer.version, face_ids).vectors
         places = standing(transaction)
     rows = np.searchsorted(places.face_ids, face_ids)

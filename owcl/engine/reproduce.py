@@ -169,14 +169,14 @@ def _trained(
         rng=np.random.default_rng(protocol.seed),
         device=device,
         progress=lambda step, steps, _: report(f"training {learner}", step, steps),
-        resumption=Resumption(begun, epoch, _run(asked, learner, labels)),
+        resumption=Resumption(begun, epoch, _settings(asked, learner, labels)),
     )
     strategy.train(single_experience(FaceDataset(torch.from_numpy(images), labels)), eval_streams=[])
     return network
 
 
-def _run(asked: Asked, learner: str, labels: NDArray[np.int64]) -> dict[str, Any]:
-    """Return what a training is of, as far as another run of the same command may differ in it."""
+def _settings(asked: Asked, learner: str, labels: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what two runs of a benchmark may differ in, as plain values."""
     choices = {name: value for name, value in vars(asked).items() if name not in ("root", "learner")}
     faces = hashlib.sha256(labels.tobytes()).hexdigest()
     return {**choices, "learner": learner, "faces": faces}

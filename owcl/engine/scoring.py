@@ -171,36 +171,34 @@ def stream_row(
 def _discovery(transaction: Connection, world: World, lived: int) -> dict[str, float | None]:
     """Return how whole, how soon and how lastingly methods were discovered in as many experiences."""
     methods = len(world.key.methods)
-    founders = _founders(transaction)
-    members = {
-        class_id: np.bincount(_truth_of(transaction, world, ids), minlength=methods)
-        for class_id, ids in founders.items()
+    novel = frozenset().union(*world.key.arrived(lived - 1)[1:])
+    registry = registry_of(transaction, world)
+    # The oldest class of a method is the one that discovered it.
+    found = {
+        method: class_id
+        for class_id, method in sorted(registry.items(), reverse=True)
+        if method is not None and method in novel
     }
-    born = {class_id: classes.details(transaction, class_id).born or 0 for class_id in founders}
+    born = {method: classes.details(transaction, class_id).born or 0 for method, class_id in found.items()}
     seen = [attributions.first_sight(transaction, experience) for experience in range(1, lived)]
     truths = [_truth_of(transaction, world, one.face_ids) for one in seen]
     came = np.array([np.bincount(truth, minlength=methods) for truth in truths]).reshape(-1, methods)
-    novel = sorted(frozenset().union(*world.key.arrived(lived - 1)[1:]))
-    # The oldest class of a method is the one that discovered it.
-    found = {int(members[class_id].argmax()): class_id for class_id in sorted(members, reverse=True)}
-    until = {method: born[found[method]] if method in found else lived for method in novel}
+    members = {
+        class_id: dict(enumerate(np.bincount(_truth_of(transaction, world, ids), minlength=methods).tolist()))
+        for class_id, ids in _founders(transaction).items()
+    }
     judged = discoveries(
-        {class_id: dict(enumerate(counts.tolist())) for class_id, counts in members.items()},
-        {method: int(came[: until[method], method].sum()) for method in novel},
+        members, {method: int(came[: born.get(method, lived), method].sum()) for method in novel}
     )
     waited = latency_summary(
         [
-            latency(came[:, method].tolist(), until[method] - 1 if method in found else None)
+            latency(came[:, method].tolist(), born[method] - 1 if method in born else None)
             for method in novel
             if came[:, method].any()
         ]
     )
-    again = [
-        {
-            method: one.class_ids[truth == method]
-            for method in found.keys() & set(novel)
-            if born[found[method]] < experience
-        }
+    back = [
+        {method: one.class_ids[truth == method] for method in found if born[method] < experience}
         for experience, (one, truth) in enumerate(zip(seen, truths, strict=True), start=1)
     ]
     majorities = [_majorities(transaction, world, experience) for experience in range(lived)]
@@ -208,7 +206,7 @@ def _discovery(transaction: Connection, world: World, lived: int) -> dict[str, f
         "false_new": float(len(judged.false)),
         "discovery_f1": 100 * judged.f1,
         "latency_faces": waited["median_faces"],
-        "persistence": 100 * persistence(again, found),
+        "persistence": 100 * persistence(back, found),
         "swaps": float(sum(starmap(swaps, pairwise(majorities)))),
     }
     return {name: value if np.isfinite(value) else None for name, value in figures.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ LARGEST_FALL = 0.01
 """Accuracy on held-out labelled faces that a new model version may lose, beyond what chance explains."""
 SMALLEST_KEPT = 0.9
 """Share of its exemplars that every class must keep."""
-SMALLEST_VOUCHER = 3
+VOUCHING_FACES = 3
 """Faces that an operator has put into a class, from which on it is no guess any more."""
 ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
 
@@ -140,13 +141,12 @@ def _gather(workspace: Workspace, experience: int) -> _Faces:
 def vouched_for(transaction: Connection) -> frozenset[int]:
     """Return the discovered classes that an operator has named, or put some faces into."""
     active = memberships.active(transaction)
-    said = active.class_ids[[origin == "operator" for origin in active.origins]]
-    counted = dict(zip(*(found.tolist() for found in np.unique(said, return_counts=True)), strict=True))
+    said = np.array([origin == "operator" for origin in active.origins], bool)
+    counted = Counter(active.class_ids[said].tolist())
     return frozenset(
         entry.id
         for entry in classes.live(transaction)
-        if entry.status == "named"
-        or (entry.status == "provisional" and counted.get(entry.id, 0) >= SMALLEST_VOUCHER)
+        if entry.status == "named" or (entry.status == "provisional" and counted[entry.id] >= VOUCHING_FACES)
     )
 
 
@@ -191,7 +191,7 @@ def _adapted(
     settings = workspace.configuration.training
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
     network = with_outputs(answer.network, answer.outputs, outputs, torch_rng)
-    remembered, found = (memory.by_turns(part) for part in (material.memory, material.members))
+    remembered, found = (memory.operators_repeated(part) for part in (material.memory, material.members))
     images = np.concatenate([remembered.images, found.images, material.unlabelled])
     labels = np.full(len(images), UNLABELLED, np.int64)
     given = np.concatenate([remembered.class_ids, found.class_ids])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def within_budget(leads: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+def handicaps_within_budget(leads: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
     """Return the `(C,)` handicaps with which guessed classes take over few faces, all of them together.
 
     Every class gets the same share of the faces, the largest that keeps to the budget.
@@ -16,7 +16,7 @@ def within_budget(leads: NDArray[np.float64], rate: float) -> NDArray[np.float64
         rate: share of the faces that may go over.
 
     Example:
-        >>> within_budget(np.array([[0.5], [0.2], [-0.1], [-0.3]]), 0.4)
+        >>> handicaps_within_budget(np.array([[0.5], [0.2], [-0.1], [-0.3]]), 0.4)
         array([0.2])
     """
     for each in np.linspace(rate, 0, 21):
@@ -26,7 +26,7 @@ def within_budget(leads: NDArray[np.float64], rate: float) -> NDArray[np.float64
     return np.asarray(handicaps, np.float64)
 
 
-def fewest_errors(theirs: NDArray[np.float64], its_own: NDArray[np.float64]) -> float:
+def handicap_with_few_errors(theirs: NDArray[np.float64], its_own: NDArray[np.float64]) -> float:
     """Return the handicap at which a class and those beside it lose few faces to each other.
 
     It is the largest, which spares the others most, of those whose number of lost faces is within a standard
@@ -37,7 +37,7 @@ def fewest_errors(theirs: NDArray[np.float64], its_own: NDArray[np.float64]) -> 
         its_own: `(N,)` by which it leads on its own.
 
     Example:
-        >>> fewest_errors(np.array([0.6, 0.5, 0.4, 0.2, -0.1]), np.full(7, 0.3))
+        >>> handicap_with_few_errors(np.array([0.6, 0.5, 0.4, 0.2, -0.1]), np.full(7, 0.3))
         0.2
 
     Source:
