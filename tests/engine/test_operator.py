@@ -151,3 +151,41 @@ def test_a_noisy_operator_is_wrong_at_times(discovered: Path) -> None:
         names = stands_for(workspace)
         assert len(told) == 40
         assert len({int(active.class_ids[row]) for row in told}) == len(names)
+
+
+def test_a_name_a_merge_and_a_split_survive_five_updates(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        store = workspace.store
+        (new,) = (entry for entry in registry.list_classes(store) if entry.status == "provisional")
+        with store.reading() as transaction:
+            members = memberships.members(transaction, new.id).tolist()
+            spare = faces.by_ids(transaction, faces.in_experience(transaction, 1))
+        loose = [face.id for face in spare if "sub_pixel" in Path(face.source).name][:5]
+        registry.name(store, str(new.id), "Prism", "anna")
+        part = registry.split(store, "Prism", members[::3], "anna", "Prism 2")
+        stray = registry.split(store, "Prism", members[1::3], "anna")
+        registry.merge(store, str(stray.id), "Prism 2", "anna")
+        decided = {
+            new.id: ("named", "Prism", set(members[2::3])),
+            part.id: ("named", "Prism 2", set(members[::3]) | set(members[1::3])),
+        }
+        for face_id in loose:
+            registry.label(store, "sub_pixel", [face_id], "anna")
+            result = update(workspace)
+            assert result.changed
+            lines = {entry.id: entry for entry in registry.list_classes(store)}
+            with store.reading() as transaction:
+                standing = {
+                    class_id: (
+                        lines[class_id].status,
+                        lines[class_id].name,
+                        set(memberships.members(transaction, class_id).tolist()),
+                    )
+                    for class_id in decided
+                }
+            assert standing == decided
+            assert lines[stray.id].status == "merged"
+            answers = workspace.answer()
+            assert {new.id, part.id} <= set(answers.outputs)
+            assert stray.id not in answers.outputs
+        assert result.model_version == 6

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from owcl.errors import BadInput
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import LARGEST_RESAMPLE, extended, numbered, resample
+from owcl.novelty.counting.base import LARGEST_RESAMPLE, agreed, extended, numbered, resample, typical
 from owcl.novelty.counting.density import DensityCount, Heap, unexplained
 from tests.novelty.worlds import REGISTERED, world
 
@@ -99,6 +99,28 @@ def test_resamples_of_a_large_pool_are_small_and_hold_every_cluster(rng: np.rand
 def test_clusters_below_a_size_are_none_and_the_others_are_numbered_anew() -> None:
     labels = np.array([4, 4, 4, 2, 7, 7, NO_CLUSTER])
     assert numbered(labels, 2).tolist() == [0, 0, 0, NO_CLUSTER, 1, 1, NO_CLUSTER]
+
+
+@pytest.mark.parametrize(
+    ("counts", "value"),
+    [([3] * 14 + [2] * 6, 3), ([3] * 13 + [2] * 7, 2), ([2] * 20, 2), ([0] * 15 + [1] * 5, 0)],
+)
+def test_two_thirds_of_the_resamples_overrule_the_count_of_the_whole_pool(
+    counts: list[int], value: int
+) -> None:
+    assert agreed(2, counts) == value
+
+
+def test_the_partition_that_the_resamples_bear_out_is_extended_to_the_whole_pool() -> None:
+    points = np.array([[0], [1], [0.5], [10], [11], [10.5]], np.float32)
+    one = (np.array([0, 1, 2, 3, 4, 5]), np.array([0, 0, 0, 0, 0, 0]))
+    odd = (np.array([0, 1, 2, 3, 4, 5]), np.array([0, 1, 0, 1, 0, 1]))
+    right = [
+        (np.array([0, 1, 3, 4]), np.array([0, 0, 1, 1])),
+        (np.array([0, 1, 3, 4, 5]), np.array([0, 0, 1, 1, 1])),
+    ]
+    labels = typical(points, [one, odd, *right], 2, 2)
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_points_join_the_nearest_part_within_whose_reach_they_are() -> None:

@@ -61,6 +61,16 @@ def test_the_evidence_holds_both_limits_and_the_scale_between_them(
     assert evidence["within"] < evidence["apart"] < evidence["between"]
 
 
+def test_one_registered_class_in_two_modes_does_not_set_the_scale(rng: np.random.Generator) -> None:
+    centres = [[3.0 * number, 0, 0, 0] for number in range(8)]
+    of_one_mode = points_around(centres, 80, rng)
+    of_two = of_one_mode.copy()
+    of_two[::2, 5] += np.where(np.arange(320) < 40, 4.0, 0.0)
+    labels = np.repeat(np.arange(8), 80)
+    plain, odd = (ScaledDensityCount().fit(points, labels).scale() for points in (of_one_mode, of_two))
+    assert odd["within"] == pytest.approx(plain["within"], rel=0.1)
+
+
 def test_one_registered_class_is_enough_to_begin_with(rng: np.random.Generator) -> None:
     known = points_around([[0.0, 0, 0, 0]], 100, rng)
     pool = points_around([[0, 0, 2.0, 0], [0, 2.0, 0, 0]], 100, rng)

@@ -26,6 +26,8 @@ RESAMPLED = 0.8
 LARGEST_RESAMPLE = 1000
 BATCH = 100_000
 """Faces whose nearest centre is looked up at a time."""
+AGREEING = 2 / 3
+"""Share of the resamples that overrules the count of the whole pool."""
 SAME_CLUSTER = 0.6
 """Jaccard similarity above which a resample's cluster is the same."""
 
@@ -74,7 +76,10 @@ class PartitionCount(ABC):
         return self
 
     def estimate(self, pool: NDArray[np.float32], rng: np.random.Generator) -> CountEstimate:
-        """Count, cluster, and repeat on resamples for the interval and the stability.
+        """Count, cluster, and repeat on resamples for the interval, the stability and a second opinion.
+
+        Near a limit of the scale, one face more or less is one cluster more or less; where the resamples
+        agree on another count than that of the whole pool, theirs is taken.
 
         Args:
             pool: `(M, D)` embeddings.
@@ -94,6 +99,8 @@ class PartitionCount(ABC):
             smallest = max(2, round(RESAMPLED * self.smallest))
             resampled.append((rows, self.partition(points[rows], smallest, rng)))
         counts = [clusters_of(found) for _, found in resampled]
+        if (wanted := agreed(clusters_of(labels), counts)) != clusters_of(labels):
+            labels = typical(points, resampled, wanted, self.smallest)
         value = clusters_of(labels)
         return CountEstimate(
             value,
@@ -293,6 +300,34 @@ def spread(counts: Sequence[int]) -> dict[str, object]:
         "share_of_the_commonest": round(float(commonest), 4),
         "from_10_to_90_percent": [round(float(low), 4), round(float(high), 4)],
     }
+
+
+def agreed(value: int, counts: Sequence[int]) -> int:
+    """Return the count of the whole pool, or the one that `AGREEING` resamples have instead."""
+    times = np.bincount(counts)
+    return int(times.argmax()) if times.max() >= AGREEING * len(counts) else value
+
+
+def typical(
+    points: NDArray[np.float32],
+    resampled: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    value: int,
+    smallest: int,
+) -> NDArray[np.int64]:
+    """Return the partition with so many parts that the resamples bear out best, extended to the whole pool.
+
+    Args:
+        points: `(M, D)`.
+        resampled: the rows of each resample, and their partition.
+        value: parts that it has; at least one resample has as many.
+        smallest: faces that make a part.
+    """
+    found = [
+        numbered(extended(points, rows, labels), smallest)
+        for rows, labels in resampled
+        if clusters_of(labels) == value
+    ]
+    return max(found, key=lambda labels: sum(stability(labels, resampled)))
 
 
 def overlaps(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> NDArray[np.float64]:

@@ -22,6 +22,8 @@ SMALLEST_HALF = 0.1
 """Share of a registered class that its smaller half has at least."""
 HALVES_OF_NOISE = 3.5
 """Separation of the halves of one round cluster; stands in where no registered class can be halved."""
+USUAL = 0.75
+"""Quantile of the registered classes that says how far halves are apart: one class of two modes must not."""
 NEAREST = 3
 """Clusters around each that it may be one method with."""
 METHODS_APART = 7.35
@@ -149,7 +151,8 @@ def _limits(
     exemplars: Sequence[NDArray[np.floating]], rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """Return how far apart halves of a class are, how far apart two classes, and what lies between."""
-    within = max(_inside(vectors, rng) for vectors in exemplars) or HALVES_OF_NOISE
+    insides = [inside for vectors in exemplars if (inside := _inside(vectors, rng))]
+    within = float(np.quantile(insides, USUAL)) if insides else HALVES_OF_NOISE
     pairs = [separation(*pair(one, other)) for one, other in combinations(exemplars, 2)]
     # Two that this embedding cannot tell apart do not say how far apart two are that it can.
     between = min((apart for apart in pairs if apart > within), default=2 * within)
