@@ -17,7 +17,7 @@ Split = Literal["test", "first_sight"]
 
 @dataclass(frozen=True)
 class Measured:
-    """Where figures were taken: after which experience, on which split, of which model, in which run.
+    """Where figures were taken: after which experience, on which split, of which model.
 
     `method` is the forgery method or cohort that they are about; none where they are about all.
     """
@@ -26,7 +26,6 @@ class Measured:
     split: Split = "test"
     method: str | None = None
     model_version: int | None = None
-    run_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,6 @@ def write(transaction: Connection, measured: Measured, values: Mapping[str, floa
         "split": measured.split,
         "method": measured.method,
         "model_version": measured.model_version,
-        "run_id": measured.run_id,
     }
     # `is_not_distinct_from` takes two NULLs for the same.
     same = [getattr(MetricRow, column).is_not_distinct_from(value) for column, value in place.items()]
@@ -61,19 +59,13 @@ def write(transaction: Connection, measured: Measured, values: Mapping[str, floa
         transaction.execute(insert(MetricRow), rows)
 
 
-def read(transaction: Connection, experience: int | None = None, run_id: int | None = None) -> list[Metric]:
-    """Return figures in the order in which they were written, of one experience or run, or of all."""
+def read(transaction: Connection, experience: int | None = None) -> list[Metric]:
+    """Return figures in the order in which they were written, of one experience or of all."""
     query = select(MetricRow.__table__).order_by(MetricRow.id)
     if experience is not None:
         query = query.where(MetricRow.experience == experience)
-    if run_id is not None:
-        query = query.where(MetricRow.run_id == run_id)
     return [
-        Metric(
-            row.name,
-            row.value,
-            Measured(row.experience, row.split, row.method, row.model_version, row.run_id),
-        )
+        Metric(row.name, row.value, Measured(row.experience, row.split, row.method, row.model_version))
         for row in transaction.execute(query)
     ]
 

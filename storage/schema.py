@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.columns import FilePath, Moment
 
-VERSION = "0004"
+VERSION = "0005"
 """The newest file in `migrations/versions`; a database of this version is opened without Alembic."""
 
 _LIVE = text("status IN ('known', 'provisional', 'named')")
@@ -306,7 +306,6 @@ class MetricRow(Table):
     method: Mapped[str | None]
     split: Mapped[str]
     model_version: Mapped[int | None] = mapped_column(ForeignKey("model_versions.id"))
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
     created: Mapped[datetime]
 
 

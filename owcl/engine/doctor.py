@@ -24,8 +24,9 @@ LIBRARIES = (
     "torchvision",
     "timm",
     "avalanche-lib",
-    "faiss-cpu",
+    "river",
     "scikit-learn",
+    "hdbscan",
     "sqlalchemy",
     "click",
 )
@@ -156,8 +157,11 @@ def _counts(workspace: Workspace) -> str:
     from storage import classes, experiences, faces, quarantine
 
     with workspace.store.reading() as transaction:
+        faceless = len(faces.without_face(transaction))
         return (
-            f"{faces.count(transaction)} faces, {quarantine.count(transaction)} in quarantine, "
+            f"{faces.count(transaction)} faces, "
+            f"{quarantine.count(transaction)} in quarantine, "
             f"{len(classes.live(transaction))} classes, "
             f"{len(experiences.everything(transaction))} experiences"
+            f"{f'; no face was found in {faceless} images' if faceless else ''}"
         )

@@ -261,6 +261,10 @@ def test_doctor_finds_this_machine_sound_and_a_broken_workspace_broken(owcl: Owc
     assert (code, found["ok"]) == (0, True), out
     assert checks["workspace"]["detail"] == "6 faces, 0 in quarantine, 2 classes, 1 experiences"
     assert {"database", "device", "package storage", "torch and torchvision match"} <= checks.keys()
+    with Store.open(workspace / "owcl.db") as store, store.transaction() as transaction:
+        faces.add_many(transaction, [faces.NewFace("f" * 64, "wall.png", (64, 64), 0, face_found=False)])
+    checks = {check["name"]: check for check in json.loads(owcl("doctor", "--json")[1])["checks"]}
+    assert checks["workspace"]["detail"].endswith("; no face was found in 1 images")
     (workspace / "owcl.db").write_bytes(b"no database" * 100)
     for leftover in workspace.glob("owcl.db-*"):
         leftover.unlink()

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import delete, text
+from sqlalchemy import create_engine, delete, text
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 import storage.store
 from owcl.errors import BadInput, Conflict
-from storage import classes, experiences, faces
+from storage import classes, experiences, faces, metrics
 from storage.schema import VERSION, ClassRow, FaceRow, Table
 from storage.store import Store
 
@@ -231,6 +232,28 @@ def test_a_migration_that_breaks_off_leaves_an_empty_database(
     assert plain.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     plain.close()
     Store.open(path).close()
+
+
+def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "owcl.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.store.__file__).with_name("migrations")))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO experiences VALUES (0, 1, 'ingested', '2026-01-01')",
+            "INSERT INTO runs (verb, configuration, state, progress, result, started)"
+            " VALUES ('evaluate', '{}', 'done', '{}', '{}', '2026-01-01')",
+            "INSERT INTO metrics VALUES (7, 0, 'acc_known', 0.9, 'real', 'test', NULL, 1, '2026-01-01')",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    with Store.open(path) as store, store.reading() as transaction:
+        place = metrics.Measured(0, method="real")
+        assert metrics.read(transaction) == [metrics.Metric("acc_known", 0.9, place)]
+        assert compare_metadata(MigrationContext.configure(transaction), Table.metadata) == []
 
 
 def test_a_newer_database_is_refused_with_its_version(tmp_path: Path) -> None:
