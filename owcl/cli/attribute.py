@@ -9,7 +9,7 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import json_option, with_standard_input, workspace_option
+from owcl.cli.options import json_option, named_sources, workspace_option
 from owcl.cli.session import opened
 
 COLUMNS = ("source", "class_id", "name", "family", "probability", "p_value", "forged", "components")
@@ -44,7 +44,7 @@ def attribute(
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.attribute import attribute as judge
 
-        attributed, quarantined = judge(workspace, list(with_standard_input(inputs)), report, heat_maps)
+        attributed, quarantined = judge(workspace, list(named_sources(inputs)), report, heat_maps)
     columns = COLUMNS if any(face.forged is not None for face in attributed) else COLUMNS[:-2]
     rows = [[_shown(getattr(face, column)) for column in columns] for face in attributed]
     if as_json:

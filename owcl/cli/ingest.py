@@ -8,7 +8,7 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import json_option, with_standard_input, workspace_option
+from owcl.cli.options import json_option, named_sources, workspace_option
 from owcl.cli.session import opened
 
 
@@ -20,8 +20,8 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
     """Take in unlabelled faces and attribute them.
 
     INPUTS are images, folders, patterns, zip archives, or - for a list of paths on standard input. The same
-    content is taken in once, so running it again goes on where it stopped. What cannot be read goes to
-    quarantine with the reason.
+    content is taken in once, so running it again goes on where it stopped. What cannot be read, and what is
+    gone of a list, goes to quarantine with the reason.
 
     Examples:
       owcl ingest ~/inbox faces.zip "more/**/*.png"
@@ -30,7 +30,7 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.ingest import ingest as take_in
 
-        result = take_in(workspace, list(with_standard_input(inputs)), report)
+        result = take_in(workspace, list(named_sources(inputs)), report)
     if as_json:
         output.json_object(result)
         return

@@ -8,9 +8,13 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from owcl.types import Quarantined
 
 PLAIN_WORD = re.compile(r"[\w.+-]+", re.ASCII)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -32,11 +36,26 @@ def with_standard_input(inputs: Iterable[str]) -> Iterator[str]:
     """Yield what was named; `-` stands for the lines of standard input."""
     for named in inputs:
         if named == "-":
-            for line in sys.stdin.buffer:
-                if path := os.fsdecode(line.rstrip(b"\r\n")):
-                    yield path
+            yield from _lines()
         else:
             yield named
+
+
+def named_sources(inputs: Iterable[str]) -> Iterator[str | Quarantined]:
+    """Yield the paths that were named; `-` stands for a list of them on standard input."""
+    from owcl.faces.sources import listed
+
+    for named in inputs:
+        if named == "-":
+            yield from listed(_lines())
+        else:
+            yield named
+
+
+def _lines() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        if text := os.fsdecode(line.rstrip(b"\r\n")):
+            yield text
 
 
 class ClassName(click.ParamType):  # type: ignore[type-arg]

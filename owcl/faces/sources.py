@@ -32,13 +32,20 @@ DAMAGED = (
     NotImplementedError,
 )
 """What a damaged, encrypted or foreign archive raises."""
+GONE = "listed, but there is no such file or folder"
 
 
 class Unreadable(Exception):
     """The bytes of a source cannot be had; the message is the reason."""
 
 
-def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
+def listed(paths: Iterable[str]) -> Iterator[str | Quarantined]:
+    """Yield the paths of a list; what is gone by now is for quarantine, so that the rest is taken in."""
+    for path in paths:
+        yield path if _exists(path) else Quarantined(path, None, GONE)
+
+
+def expand(inputs: Iterable[str | Path | Quarantined]) -> Iterator[str | Quarantined]:
     """Yield the images that are meant, in a stable order.
 
     A folder stands for the images below it, a glob for what it matches, a zip archive for the images in
@@ -46,19 +53,14 @@ def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
     absolute, since they are opened again later from anywhere.
 
     Raises:
-        BadInput: if something named does not exist.
+        BadInput: if something named does not exist, before the first image.
     """
-    for named in map(str, inputs):
-        if os.path.lexists(named) or _inside_archive(named) is not None:
-            yield from _expand_one(os.path.abspath(named))
-        elif glob.has_magic(named) and (matches := _matches(named)):
-            for match in matches:
-                yield from _expand_one(match)
+    roots = [root for named in inputs for root in _roots(named)]
+    for root in roots:
+        if isinstance(root, Quarantined):
+            yield root
         else:
-            raise BadInput(
-                f"{named}: there is no such file or folder, and as a glob it matches nothing. An image, a "
-                "folder, a zip archive or a pattern is expected. Check the path."
-            )
+            yield from _expand_one(root)
 
 
 class SourceReader:
@@ -113,6 +115,24 @@ class SourceReader:
         if self._archive is not None:
             self._archive.close()
             self._archive = None
+
+
+def _roots(named: str | Path | Quarantined) -> list[str | Quarantined]:
+    if isinstance(named, Quarantined):
+        return [named]
+    path = str(named)
+    if _exists(path):
+        return [os.path.abspath(path)]
+    if glob.has_magic(path) and (matches := _matches(path)):
+        return [*matches]
+    raise BadInput(
+        f"{path}: there is no such file or folder, and as a glob it matches nothing. An image, a "
+        "folder, a zip archive or a pattern is expected. Check the path."
+    )
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(path) or _inside_archive(path) is not None
 
 
 def _matches(pattern: str) -> list[str]:

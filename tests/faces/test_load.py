@@ -15,7 +15,7 @@ from PIL import Image
 from owcl.errors import BadInput
 from owcl.faces.crop import CropCache, HaarDetector
 from owcl.faces.load import Limits, LoadedFace, load, load_many
-from owcl.faces.sources import expand
+from owcl.faces.sources import expand, listed
 from owcl.faces.transforms import resize_once
 from owcl.types import Quarantined
 
@@ -93,6 +93,18 @@ def test_too_large_files_are_not_read(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there_is_an_error_of_the_call(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no such file or folder"):
         list(expand([tmp_path / "absent"]))
+
+
+def test_a_path_that_is_not_there_is_an_error_before_the_first_image(collection: Path) -> None:
+    with pytest.raises(BadInput, match="absent: there is no such file"):
+        next(expand([collection / "a.png", collection / "absent"]))
+
+
+def test_what_is_gone_of_a_list_is_for_quarantine_and_the_rest_is_taken(collection: Path) -> None:
+    here, gone = str(collection / "a.png"), str(collection / "vanished.png")
+    first, second, third = expand(listed([here, gone, here]))
+    assert (first, third) == (here, here)
+    assert second == Quarantined(gone, None, "listed, but there is no such file or folder")
 
 
 def test_a_pattern_stands_for_what_it_matches(collection: Path) -> None:
