@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
 from owcl.errors import Conflict, NotFound
 from owcl.types import ModelVersion
@@ -47,6 +47,12 @@ def add(
         "created": now(),
     }
     return insert_one(transaction, ModelVersionRow, row)
+
+
+def next_id(transaction: Connection) -> int:
+    """Return the id that the next model version will have."""
+    newest = transaction.execute(select(func.max(ModelVersionRow.id))).scalar()
+    return (newest or 0) + 1
 
 
 def accept(transaction: Connection, model_version: int, gate: Mapping[str, Any]) -> None:

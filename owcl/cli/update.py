@@ -37,7 +37,11 @@ def update(root: Path, learner: str | None, as_json: bool) -> None:
     if as_json:
         output.json_object(result)
         return
-    network = "the adapted network" if result.accepted else "the earlier network, with the new classes"
+    network = (
+        "the adapted network"
+        if result.accepted
+        else "the earlier network, with what was discovered and decided"
+    )
     output.fields(
         {
             "experience": result.experience,

@@ -53,6 +53,7 @@ class Answer:
         version: under which it is stored; -1 before it is.
         head: ridge regression on the embeddings.
         handicaps: what is taken off the score of a discovered class, by class id.
+        vouched: ids of the discovered classes of which a person had said that they are one.
         exemplars: `(N, D)` embeddings of remembered faces, whose neighbourhood is known ground.
         exemplar_ids: `(N,)` their class ids.
         score: name of the open-set score.
@@ -66,6 +67,7 @@ class Answer:
         version: int,
         head: AnalyticHead,
         handicaps: dict[int, float],
+        vouched: frozenset[int],
         exemplars: NDArray[np.float32],
         exemplar_ids: NDArray[np.int64],
         score: str,
@@ -76,6 +78,7 @@ class Answer:
         self.version = version
         self.head = head
         self.handicaps = handicaps
+        self.vouched = vouched
         self.exemplars = exemplars
         self.exemplar_ids = exemplar_ids
         self.score = score
@@ -119,8 +122,18 @@ class Answer:
         leads = _leads(head, held_out, labelled)
         handicaps = _handicaps(leads, calibration.class_ids, labelled, vouched, doubt.takeover_rate)
         head.calibrate(held_out, calibration.class_ids)
-        known = vectors, memory.class_ids
-        answer = cls(network, outputs, UNKNOWN, head, handicaps, *known, doubt.score, doubt.false_alarm_rate)
+        answer = cls(
+            network,
+            outputs,
+            UNKNOWN,
+            head,
+            handicaps,
+            vouched,
+            vectors,
+            memory.class_ids,
+            doubt.score,
+            doubt.false_alarm_rate,
+        )
         answer.doubts = answer._score.score(held_out)
         return answer
 
@@ -191,6 +204,7 @@ class Answer:
         facts = {
             "outputs": list(self.outputs),
             "handicaps": {str(class_id): value for class_id, value in self.handicaps.items()},
+            "vouched": sorted(self.vouched),
             "score": self.score,
             "false_alarm_rate": self.false_alarm_rate,
         }
@@ -214,6 +228,7 @@ class Answer:
             version.id,
             head,
             handicaps,
+            frozenset(facts.get("vouched", ())),
             arrays["exemplars"],
             arrays["exemplar_ids"],
             facts["score"],

@@ -251,7 +251,7 @@ def store_answer(
     experience: int,
 ) -> int:
     """Write an accepted model version: first its files, then in one transaction all that refers to them."""
-    weights = f"models/experience-{experience:04d}.safetensors"
+    weights = workspace.next_weights()
     description = {"backbone": workspace.configuration.model.backbone, "class_ids": answer.class_ids.tolist()}
     answer.save(workspace.root / weights, description)
     with workspace.store.transaction() as transaction:

@@ -81,7 +81,7 @@ def train_ranking(
     network = _trained(workspace, train, len(tree.labels), report, recipe)
     model = _calibrated(RankingModel(network, tree.labels), validation)
     found = figures(model, test)
-    weights = f"models/ranking-{_next(workspace):04d}.safetensors"
+    weights = workspace.next_weights()
     model.save(workspace.root / weights, workspace.configuration.model.backbone)
     with workspace.store.transaction() as transaction:
         version = models.add(transaction, weights, workspace.configuration.model_dump(), (), task="ranking")
@@ -182,9 +182,3 @@ def _calibrated(model: RankingModel, faces: _Split) -> RankingModel:
         ]
         heat_threshold = float(HEAT_THRESHOLDS[int(np.argmax(overlaps))])
     return RankingModel(model.network, model.components, threshold, heat_threshold)
-
-
-def _next(workspace: Workspace) -> int:
-    """Return a number under which no ranking model was written yet."""
-    written = [int(path.stem.split("-")[1]) for path in (workspace.root / "models").glob("ranking-*.json")]
-    return max(written, default=0) + 1

@@ -44,9 +44,9 @@ class UpdateResult:
     experience: int
     model_version: int
     changed: bool
-    """Whether there was anything to learn."""
+    """Whether there was anything to learn, in faces or in what people vouch for."""
     accepted: bool
-    """Whether the adapted network passed the gate; otherwise the old one answers, with the new classes."""
+    """Whether an adapted network passed the gate; otherwise the old one answers, with what is new."""
     gate: dict[str, Any]
 
 
@@ -82,10 +82,7 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     experience = _ready_experience(workspace)
     material = _gather(workspace, experience)
     if not len(material.members):
-        _reattribute(workspace, answer, experience)
-        with workspace.store.transaction() as transaction:
-            experiences.set_state(transaction, experience, "updated")
-        return UpdateResult(experience, answer.version, False, True, {})
+        return _without_learning(workspace, answer, experience, material)
     rng = workspace.rng("update", experience)
     kept = memory.bounded(workspace.configuration.memory.per_class, rng, material.memory, material.members)
     outputs = tuple(np.unique(kept.class_ids).tolist())
@@ -99,6 +96,21 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     version = store_answer(workspace, adapted, kept, answer.version, gate, experience)
     _reattribute(workspace, workspace.answer(), experience)
     return UpdateResult(experience, version, True, accepted, gate)
+
+
+def _without_learning(
+    workspace: Workspace, answer: Answer, experience: int, material: _Faces
+) -> UpdateResult:
+    """Let the network answer as it is; what people vouch for by now changes the handicaps."""
+    changed = material.vouched != answer.vouched
+    if changed:
+        adapted = _fitted(workspace, answer.network, answer.outputs, material.memory, material)
+        store_answer(workspace, adapted, material.memory, answer.version, {}, experience)
+        answer = workspace.answer()
+    _reattribute(workspace, answer, experience)
+    with workspace.store.transaction() as transaction:
+        experiences.set_state(transaction, experience, "updated")
+    return UpdateResult(experience, answer.version, changed, not changed, {})
 
 
 def _fitted(

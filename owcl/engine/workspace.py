@@ -118,6 +118,11 @@ class Workspace:
         answer.follow(moves)
         return answer
 
+    def next_weights(self) -> str:
+        """Return where the weights of the next model version go: a file of its own, so that none is lost."""
+        with self.store.reading() as transaction:
+            return f"models/version-{models.next_id(transaction):04d}.safetensors"
+
     def limits(self) -> Limits:
         """Return the limits of files that are read."""
         from owcl.faces.load import Limits

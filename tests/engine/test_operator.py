@@ -15,7 +15,7 @@ from owcl.engine.queue import queue
 from owcl.engine.update import update, vouched_for
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
-from storage import exemplars, faces, memberships
+from storage import exemplars, faces, memberships, models
 from tests.conftest import NEW, SmallWorld
 
 METHODS = ("real", "sub_pixel", "nearest_neighbour", NEW)
@@ -114,6 +114,26 @@ def test_a_class_that_an_operator_vouches_for_is_no_guess_any_more(discovered: P
             with workspace.store.reading() as transaction:
                 seen.append(new.id in vouched_for(transaction))
         assert seen == [False, True]
+
+
+def test_a_name_alone_is_something_to_update_with(discovered: Path) -> None:
+    with Workspace.open(discovered) as workspace:
+        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        assert update(workspace).changed
+        assert not update(workspace).changed
+        guess = workspace.answer()
+        registry.name(workspace.store, str(new.id), "Prism", "anna")
+        named = update(workspace)
+        assert named.changed
+        assert not update(workspace).changed
+        answer_now = workspace.answer()
+        assert (named.model_version, answer_now.version) == (3, 3)
+        assert guess.vouched == frozenset()
+        assert answer_now.vouched == frozenset({new.id})
+        with workspace.store.reading() as transaction:
+            versions = models.everything(transaction)
+    assert len({version.weights for version in versions}) == 3
+    assert all((discovered / version.weights).exists() for version in versions)
 
 
 def test_two_classes_of_one_method_are_merged_by_the_operator_who_meets_both(discovered: Path) -> None:
