@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from owcl.errors import NotFound
 from owcl.types import Cluster
 from storage.columns import now
 from storage.rows import batches, id_array, insert_one
-from storage.schema import ClusterMemberRow, ClusterRow
+from storage.schema import ClusterMemberRow, ClusterRow, MembershipRow
 
 State = Literal["candidate", "promoted", "dissolved"]
 _FLOAT = np.dtype("<f4")
@@ -93,7 +93,9 @@ def get(transaction: Connection, cluster_id: int) -> StoredCluster:
     """
     row = transaction.execute(select(ClusterRow.__table__).where(ClusterRow.id == cluster_id)).one_or_none()
     if row is None:
-        raise NotFound(f"clusters: there is no cluster {cluster_id}. Discovery prints the ids of candidates.")
+        raise NotFound(
+            f"clusters: there is no cluster {cluster_id}. `owcl classes proposals` lists those that wait."
+        )
     return _stored(transaction, row)
 
 
@@ -101,6 +103,24 @@ def in_state(transaction: Connection, state: State) -> list[StoredCluster]:
     """Return the clusters in a state, by id."""
     query = select(ClusterRow.__table__).where(ClusterRow.state == state).order_by(ClusterRow.id)
     return [_stored(transaction, row) for row in transaction.execute(query).all()]
+
+
+def waiting(transaction: Connection) -> list[StoredCluster]:
+    """Return the candidates, the largest first, with those of their faces alone that belong to no class.
+
+    Those of which less than half is left have found their classes otherwise and are left out.
+    """
+    belongs = select(MembershipRow.id).where(
+        MembershipRow.face_id == ClusterMemberRow.face_id, MembershipRow.ended.is_(None)
+    )
+    found = []
+    for candidate in in_state(transaction, "candidate"):
+        of_it = select(ClusterMemberRow.face_id).where(ClusterMemberRow.cluster_id == candidate.id)
+        free = of_it.where(~belongs.exists()).order_by(ClusterMemberRow.face_id)
+        left = id_array(transaction.execute(free).scalars())
+        if 2 * len(left) >= len(candidate.cluster.member_ids):
+            found.append(replace(candidate, cluster=replace(candidate.cluster, member_ids=left)))
+    return sorted(found, key=lambda cluster: -len(cluster.cluster.member_ids))
 
 
 def _columns(cluster: Cluster, sighting: Sighting) -> dict[str, Any]:

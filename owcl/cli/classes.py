@@ -235,6 +235,28 @@ def make(faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_
 
 
 @classes.command()
+@click.argument("cluster", type=int, metavar="CLUSTER")
+@click.option("--name", "new_name", help="The new class's name.")
+@who_option
+@workspace_option
+@json_option
+def adopt(cluster: int, new_name: str | None, who: str, root: Path, as_json: bool) -> None:
+    """Make a class of a cluster that discovery is not sure enough of.
+
+    CLUSTER is its number, which `owcl classes proposals` shows beside the reasons why it waits.
+
+    Examples:
+      owcl classes adopt 6
+      owcl classes adopt 6 --name SimSwap --who anna
+    """
+    from owcl.engine import registry
+
+    with opened(root) as workspace:
+        entry = registry.adopt(workspace.store, cluster, who, new_name)
+    _show_class(entry, f"class {entry.id} ({entry.name}) is what cluster {cluster} was", as_json)
+
+
+@classes.command()
 @click.argument("class_", type=CLASS, metavar="CLASS")
 @who_option
 @workspace_option
@@ -293,9 +315,9 @@ def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
 @workspace_option
 @json_option
 def proposals(root: Path, as_json: bool) -> None:
-    """Show which classes look like one, and which one like several.
+    """Show which clusters wait to be a class, which classes look like one, and which one like several.
 
-    Nothing is changed: merge or split as you see fit.
+    Nothing is changed: adopt, merge or split as you see fit.
 
     Examples:
       owcl classes proposals
@@ -309,11 +331,11 @@ def proposals(root: Path, as_json: bool) -> None:
         output.json_object({"proposals": found})
         return
     for proposal in found:
-        ids = " ".join(str(entry.id) for entry in proposal.classes)
+        ids = " ".join(str(entry.id) for entry in proposal.classes) or str(proposal.evidence["cluster"])
         output.line(f"owcl classes {proposal.verb} {ids}{' --proposed' * (proposal.verb == 'split')}")
         output.fields(dict(proposal.evidence))
     if not found:
-        output.note("There is nothing to merge or to split.")
+        output.note("There is nothing to adopt, to merge or to split.")
 
 
 def _face_ids(words: tuple[str, ...]) -> list[int]:

@@ -43,6 +43,10 @@ def discover(root: Path, as_json: bool) -> None:
     if result.promoted:
         rows = [(entry.id, entry.name, result.sizes[entry.id]) for entry in result.promoted]
         output.table(["id", "class", "faces"], rows)
+    if result.waiting > result.drifted:
+        output.note(
+            "`owcl classes proposals` says why clusters wait; `owcl classes adopt` makes a class of one."
+        )
     if result.drifted:
         output.note(
             f"{result.drifted} of the clusters that wait look like known faces that were compressed again, "

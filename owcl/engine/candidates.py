@@ -83,7 +83,7 @@ def _promote(
     change = decisions.Change(AUTOMATIC, "promote", f"cluster {cluster_id}", {}, after)
     decision = decisions.record(transaction, change)
     class_id = classes.create(transaction, birth=classes.Birth(experience, evidence, decision))
-    memberships.assign(transaction, judged.cluster.member_ids, class_id, _grounds(judged, decision))
+    memberships.assign(transaction, judged.cluster.member_ids, class_id, grounds(judged.cluster, decision))
     clusters.promote(transaction, cluster_id, class_id)
     return classes.get(transaction, class_id)
 
@@ -93,11 +93,12 @@ def _join(transaction: Connection, judged: Judged, class_id: int, verb: str) -> 
     decision = decisions.record(
         transaction, decisions.Change(AUTOMATIC, verb, f"class {class_id}", {}, after)
     )
-    memberships.assign(transaction, judged.cluster.member_ids, class_id, _grounds(judged, decision))
+    memberships.assign(transaction, judged.cluster.member_ids, class_id, grounds(judged.cluster, decision))
 
 
-def _grounds(judged: Judged, decision: int) -> memberships.Grounds:
-    return memberships.Grounds("promotion", max(0.5, judged.cluster.stability), decision)
+def grounds(cluster: Cluster, decision: int) -> memberships.Grounds:
+    """Return on what grounds the faces of a cluster belong to its class: the stabler, the more they weigh."""
+    return memberships.Grounds("promotion", max(0.5, cluster.stability), decision)
 
 
 def rejected_examples(transaction: Connection, limit: int) -> dict[int, NDArray[np.int64]]:

@@ -11,10 +11,12 @@ import numpy as np
 from owcl.engine import registry
 from owcl.engine.queue import Question, queue
 from owcl.engine.standing import standing
+from owcl.engine.update import VOUCHING_FACES
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
 from owcl.types import UNKNOWN
-from storage import classes, experiences, faces
+from storage import classes, clusters, experiences, faces
+from storage.store import Store
 
 ANSWERS = 20
 """That an operator gives in each experience, if nothing else is said."""
@@ -70,8 +72,9 @@ def answer(
     """Answer for the faces that the operator is asked about, and return how many answers that were.
 
     An answer puts the face into its class. Where the face stands in a second class of its method, the
-    operator has come across two classes that are one, and the answer merges them. A face of a method that no
-    live class stands for is left alone: to see a class in a single face is more than is asked of an operator.
+    operator has come across two classes that are one, and the answer merges them. Faces of a method that no
+    live class stands for are left alone while they are few; enough of them to vouch for a class become one,
+    with the cluster that waits where most of them are in one.
 
     Args:
         workspace: after `discover` and before `update`.
@@ -89,6 +92,7 @@ def answer(
     class_of = {stands_for.get(class_id): class_id for class_id in sorted(live, reverse=True)}
     merged: dict[int, int] = {}
     labels: dict[int, list[int]] = {}
+    strangers: dict[int, list[int]] = {}
     for face_id, source in asked:
         method = truth_of(source)
         said = class_of.get(method)
@@ -101,9 +105,24 @@ def answer(
             continue
         if said is not None:
             labels.setdefault(said, []).append(face_id)
+        else:
+            strangers.setdefault(method, []).append(face_id)
+    for face_ids in strangers.values():
+        if len(face_ids) >= VOUCHING_FACES:
+            labels[_seen_as_class(workspace.store, face_ids)] = face_ids
     for class_id, face_ids in labels.items():
         registry.label(workspace.store, str(merged.get(class_id, class_id)), face_ids, WHO)
     return len(merged) + sum(map(len, labels.values()))
+
+
+def _seen_as_class(store: Store, face_ids: list[int]) -> int:
+    """Make a class of the cluster that waits and has most of some faces, or else of the faces."""
+    with store.reading() as transaction:
+        waiting = clusters.waiting(transaction)
+    for cluster in waiting:
+        if 2 * np.isin(face_ids, cluster.cluster.member_ids).sum() > len(face_ids):
+            return registry.adopt(store, cluster.id, WHO).id
+    return registry.make(store, face_ids, WHO).id
 
 
 def _asked(workspace: Workspace, operator: Operator, rng: np.random.Generator) -> list[tuple[int, str]]:

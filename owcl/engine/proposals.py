@@ -1,4 +1,4 @@
-"""What owcl would merge or split, with evidence; it is for an operator to do."""
+"""What owcl would merge, split or make a class of, with evidence; it is for an operator to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, judge_same
 from owcl.novelty.promotion import STABLE
 from owcl.types import MethodClass
-from storage import classes, memberships, models
+from storage import classes, clusters, memberships, models
 
 LARGEST_LOOK = 1000
 """Newest members of a class that are looked at for a split."""
@@ -35,16 +35,16 @@ SIDE = 200
 class Proposal:
     """A change of classes that the evidence speaks for."""
 
-    verb: Literal["merge", "split"]
+    verb: Literal["merge", "split", "adopt"]
     classes: tuple[MethodClass, ...]
-    """Two to merge, the younger one first; one to split."""
+    """Two to merge, the younger one first; one to split; none for a cluster that waits."""
     face_ids: tuple[int, ...]
-    """Faces to split off; none for a merge."""
+    """Faces to split off, or of the cluster that waits; none for a merge."""
     evidence: Mapping[str, Any]
 
 
 def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
-    """Return discovered classes that cannot be told apart, and those that fall into several.
+    """Return clusters that wait to be a class, then classes that look like one, and like several.
 
     Nothing is changed; a class that an operator named is proposed for like any other.
 
@@ -57,6 +57,7 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
         live = {entry.id: entry for entry in classes.live(transaction)}
         discovered = [entry for entry in live.values() if entry.status != "known"]
         members = {entry.id: memberships.members(transaction, entry.id) for entry in discovered}
+        found = [_adoption(cluster) for cluster in clusters.waiting(transaction)]
         accepted = [
             version
             for version in models.everything(transaction)
@@ -64,7 +65,6 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
         ]
     looks = {class_id: known.images[known.class_ids == class_id] for class_id in live}
     looks |= {entry.id: workspace.pixels(members[entry.id][-SIDE:])[1] for entry in discovered}
-    found: list[Proposal] = []
     for number, younger in enumerate(discovered, start=1):
         # A network that learned to tell two classes apart says nothing about whether they are two.
         before = [version for version in accepted if younger.id not in version.class_ids][-1]
@@ -76,6 +76,17 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
         found += _splits(workspace, answer, entry, members[entry.id], counter)
         report("looking into classes", number, len(discovered))
     return found
+
+
+def _adoption(cluster: clusters.StoredCluster) -> Proposal:
+    evidence = {
+        "cluster": cluster.id,
+        "faces": len(cluster.cluster.member_ids),
+        "stability": round(cluster.cluster.stability, 4),
+        "times_seen": cluster.times_seen,
+        "reasons": "; ".join(cluster.sighting.evidence.get("reasons", ())),
+    }
+    return Proposal("adopt", (), tuple(cluster.cluster.member_ids.tolist()), evidence)
 
 
 def split_proposals(workspace: Workspace, class_id: int) -> list[Proposal]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from owcl.engine import history
+from owcl.engine.candidates import grounds
 from owcl.engine.standing import Standing, standing
-from owcl.errors import BadInput, Conflict
+from owcl.errors import BadInput, Conflict, NotFound
 from owcl.types import LIVE, ClassStatus, Decision, MethodClass
-from storage import classes, decisions, faces, memberships
+from storage import classes, clusters, decisions, experiences, faces, memberships
 from storage.names import checked_name
 from storage.store import Store
 
@@ -138,7 +139,8 @@ def split(
         entry = _live(transaction, id_or_name)
         _check_part(entry, memberships.members(transaction, entry.id), face_ids)
         status: ClassStatus = "provisional" if new_name is None else "named"
-        new = classes.create(transaction, new_name, status, entry.family)
+        birth = classes.Birth(classes.details(transaction, entry.id).born)
+        new = classes.create(transaction, new_name, status, entry.family, birth)
         kept = classes.snapshot(transaction, entry.id)
         made = classes.snapshot(transaction, new)
         decision = _record(transaction, who, "split", entry.id, {entry.id: kept}, {entry.id: kept, new: made})
@@ -216,14 +218,43 @@ def make(
         raise BadInput("classes: a class needs faces. Choose at least one.")
     with store.transaction() as transaction:
         faces.by_ids(transaction, sorted(set(face_ids)))
-        status: ClassStatus = "provisional" if new_name is None else "named"
-        new = classes.create(transaction, new_name, "rejected" if rejected else status)
-        made = classes.snapshot(transaction, new)
-        decision = _record(transaction, who, "make", new, {}, {new: made})
-        evidence = {"made_by": who, "size": len(set(face_ids))}
-        classes.set_evidence(transaction, new, evidence, classes.Edit(decision=decision))
+        new, decision = _made(transaction, who, new_name, {"size": len(set(face_ids))}, rejected)
         memberships.assign(transaction, face_ids, new, memberships.Grounds("operator", decision=decision))
         return classes.get(transaction, new)
+
+
+def adopt(store: Store, cluster_id: int, who: str, new_name: str | None = None) -> MethodClass:
+    """Make a class of a cluster that waits to be surer of, and return it; undone, the cluster waits again.
+
+    Raises:
+        BadInput: if the name cannot be one.
+        NotFound: if no such cluster waits.
+        Conflict: if another live class has the name.
+    """
+    with store.transaction() as transaction:
+        found = next((one for one in clusters.waiting(transaction) if one.id == cluster_id), None)
+        if found is None:
+            raise NotFound(
+                f"cluster {cluster_id}: no such cluster waits. `owcl classes proposals` lists those that do."
+            )
+        face_ids = found.cluster.member_ids
+        evidence = {**found.sighting.evidence, "size": len(face_ids), "cluster": cluster_id}
+        new, decision = _made(transaction, who, new_name, evidence)
+        memberships.assign(transaction, face_ids, new, grounds(found.cluster, decision))
+        return classes.get(transaction, new)
+
+
+def _made(
+    transaction: Connection, who: str, name: str | None, evidence: Mapping[str, Any], rejected: bool = False
+) -> tuple[int, int]:
+    """Enter a class that a person sees, and return its id and that of the decision."""
+    status: ClassStatus = "provisional" if name is None else "named"
+    latest = experiences.latest(transaction)
+    birth = classes.Birth(None if latest is None else latest.index)
+    new = classes.create(transaction, name, "rejected" if rejected else status, birth=birth)
+    decision = _record(transaction, who, "make", new, {}, {new: classes.snapshot(transaction, new)})
+    classes.set_evidence(transaction, new, {"made_by": who, **evidence}, classes.Edit(decision=decision))
+    return new, decision
 
 
 def reject(store: Store, id_or_name: str, who: str, seen: int | None = None) -> MethodClass:

@@ -28,7 +28,17 @@ from owcl.evaluation.table import COLUMNS
 from owcl.types import UNKNOWN
 from scenarios.schedule import Schedule
 from scenarios.truth import AnswerKey
-from storage import attributions, classes, clusters, counts, experiences, faces, metrics
+from storage import (
+    attributions,
+    classes,
+    clusters,
+    counts,
+    decisions,
+    experiences,
+    faces,
+    memberships,
+    metrics,
+)
 
 
 @dataclass(frozen=True)
@@ -104,8 +114,15 @@ def registry_of(transaction: Connection, world: World) -> dict[int, int | None]:
 
 
 def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
-    """Return the faces that each discovered class was promoted with."""
+    """Return the faces that each discovered class was promoted with, or that a person made it of."""
     found: dict[int, NDArray[np.int64]] = {}
+    for decision in decisions.history(transaction):
+        if decision.verb in ("make", "split"):
+            (class_id,) = map(int, decision.after.keys() - decision.before.keys())
+            moves = memberships.moved_by(transaction, decision.id).items()
+            found[class_id] = np.array(
+                [face_id for face_id, (_, after) in moves if after == class_id], np.int64
+            )
     for cluster in clusters.in_state(transaction, "promoted"):
         if cluster.class_id is not None:
             found.setdefault(cluster.class_id, cluster.cluster.member_ids)

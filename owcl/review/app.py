@@ -72,6 +72,7 @@ class Review:
             ("/redo", self.redo),
             ("/faces/{verb:str}", self.decide_on_faces),
             ("/classes/{class_id:int}/{verb:str}", self.decide_on_class),
+            ("/clusters/{cluster_id:int}/adopt", self.adopt),
         ]
         shows: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = [
             ("/", self.inbox),
@@ -103,12 +104,13 @@ class Review:
         )
 
     async def inbox(self, request: Request) -> Response:
-        """Show the provisional classes that wait for a name."""
+        """Show the provisional classes that wait for a name, and clusters that wait to be a class."""
         snapshot = await run_in_threadpool(self.snapshots.now)
         newest = max(snapshot.classes, default=0)
         base = _number(request.cookies.get(BASE, request.cookies.get(SEEN))) or 0
         cards = await run_in_threadpool(pages.inbox, self.workspace, snapshot, base)
-        page = self._page(request, "inbox", cards=cards, others=pages.others(snapshot))
+        waiting = await run_in_threadpool(pages.waiting, self.workspace)
+        page = self._page(request, "inbox", cards=cards, waiting=waiting, others=pages.others(snapshot))
         if BASE not in request.cookies:
             page.headers.append("set-cookie", self.door.cookie(BASE, str(base)))
         page.headers.append("set-cookie", self.door.cookie(SEEN, str(newest), lasting=True))
@@ -277,6 +279,13 @@ class Review:
             entry = await run_in_threadpool(registry.make, store, chosen, who, None, True)
         else:
             raise NotFound(f"faces: {verb!r} is nothing that can be done with faces.")
+        return self._to_class(entry.id)
+
+    async def adopt(self, request: Request, form: FormData) -> Response:
+        """Make a class of a cluster that waits."""
+        who, name = self._who(request), _word(form, "name").strip() or None
+        cluster_id = request.path_params["cluster_id"]
+        entry = await run_in_threadpool(registry.adopt, self.workspace.store, cluster_id, who, name)
         return self._to_class(entry.id)
 
     def _to_class(self, class_id: int) -> Response:

@@ -18,10 +18,23 @@ from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
 from owcl.review.snapshot import Snapshot
 from owcl.types import Decision
-from storage import classes, counts, decisions, embeddings, faces, memberships, metrics, models, quarantine
+from storage import (
+    classes,
+    clusters,
+    counts,
+    decisions,
+    embeddings,
+    faces,
+    memberships,
+    metrics,
+    models,
+    quarantine,
+)
 
 STRIPS = {"representative": 8, "borderline": 4, "random": 4}
 """Faces of each kind beside a class in the inbox."""
+OF_A_CLUSTER = 16
+"""Faces shown of a cluster that waits."""
 NEAREST = 5
 """Classes shown beside a class."""
 LOOKS = 50
@@ -53,6 +66,19 @@ class Card:
     """Since the operator's last visit."""
     strips: Mapping[str, tuple[int, ...]]
     """Face ids by the reason why they are shown."""
+
+
+@dataclass(frozen=True)
+class WaitingCard:
+    """A cluster that is not sure enough to be a class."""
+
+    id: int
+    faces: int
+    times_seen: int
+    stability: float
+    reasons: Sequence[str]
+    strip: tuple[int, ...]
+    """Ids of a few of its faces, drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,25 @@ def inbox(workspace: Workspace, snapshot: Snapshot, seen_until: int) -> list[Car
         if found.entry.status == "provisional"
     ]
     return sorted(cards, key=_urgency, reverse=True)
+
+
+def waiting(workspace: Workspace) -> list[WaitingCard]:
+    """Return the clusters that a person may make a class of, the largest first."""
+    with workspace.store.reading() as transaction:
+        found = clusters.waiting(transaction)
+    return [_waiting_card(workspace, one) for one in found]
+
+
+def _waiting_card(workspace: Workspace, found: clusters.StoredCluster) -> WaitingCard:
+    drawn = workspace.rng("waiting", found.id).permutation(found.cluster.member_ids)
+    return WaitingCard(
+        found.id,
+        len(drawn),
+        found.times_seen,
+        found.cluster.stability,
+        tuple(found.sighting.evidence.get("reasons", ())),
+        tuple(drawn[:OF_A_CLUSTER].tolist()),
+    )
 
 
 def _urgency(card: Card) -> float:

@@ -15,7 +15,8 @@ from owcl.engine.queue import queue
 from owcl.engine.update import update, vouched_for
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
-from storage import exemplars, faces, memberships, models
+from owcl.types import Cluster
+from storage import clusters, exemplars, faces, memberships, models
 from tests.conftest import NEW, SmallWorld
 
 METHODS = ("real", "sub_pixel", "nearest_neighbour", NEW)
@@ -154,6 +155,37 @@ def test_two_classes_of_one_method_are_merged_by_the_operator_who_meets_both(dis
             mine = memberships.members(transaction, new.id)
     assert second.id not in active.class_ids[told]
     assert len(np.intersect1d(mine, members)) > 0.9 * len(members)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_faces_of_a_method_without_a_class_become_one(discovered: Path, waits: bool) -> None:
+    with Workspace.open(discovered) as workspace:
+        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        with workspace.store.transaction() as transaction:
+            members = memberships.members(transaction, new.id)
+            memberships.end(transaction, members)
+            if waits:
+                sighting = clusters.Sighting(1, 1, {})
+                clusters.add(transaction, Cluster(members, np.zeros(2, np.float32), 0.5), sighting)
+        known = {key: value for key, value in stands_for(workspace).items() if key != new.id}
+        answer(workspace, Operator("random", 40), truth_of, known, np.random.default_rng(0))
+        (made,) = (entry for entry in registry.list_classes(workspace.store) if entry.id > new.id)
+        with workspace.store.reading() as transaction:
+            of_it = memberships.members(transaction, made.id)
+            vouched = vouched_for(transaction)
+    assert made.id in vouched
+    if waits:
+        # The whole cluster, but for faces of which the operator said that they are of another method.
+        left_out = _sources(discovered, np.setdiff1d(members, of_it))
+        assert all(NEW not in Path(source).name for source in left_out)
+    else:
+        assert 3 <= len(of_it) <= 40
+        assert all(NEW in Path(source).name for source in _sources(discovered, of_it))
+
+
+def _sources(root: Path, face_ids: np.ndarray) -> list[str]:
+    with Workspace.open(root) as workspace, workspace.store.reading() as transaction:
+        return [face.source for face in faces.by_ids(transaction, face_ids)]
 
 
 def test_a_noisy_operator_is_wrong_at_times(discovered: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from owcl.cli.main import run
@@ -16,7 +17,8 @@ from owcl.engine.proposals import proposals, proposed_part
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
-from storage import classes, memberships
+from owcl.types import Cluster
+from storage import classes, clusters, memberships
 from tests.conftest import SmallWorld
 
 
@@ -67,6 +69,30 @@ def test_a_class_that_an_operator_filled_with_two_methods_is_proposed_to_be_spli
     made = json.loads(capsys.readouterr().out)["id"]
     with Workspace.open(root) as workspace:
         assert members(workspace, made) == sorted(proposal["face_ids"])
+
+
+def test_a_cluster_that_waits_is_proposed_for_adoption(
+    discovered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(discovered, tmp_path / "workspace"))
+    with Workspace.open(root) as workspace:
+        class_id = found_class(workspace)
+        loose = members(workspace, class_id)[:25]
+        with workspace.store.transaction() as transaction:
+            memberships.end(transaction, loose)
+            evidence = {"reasons": ["came back in 50% of resamples, 60% are needed"]}
+            cluster = Cluster(np.array(loose), np.zeros(2, np.float32), 0.5)
+            waits = clusters.add(transaction, cluster, clusters.Sighting(1, 1, evidence))
+    assert run(["classes", "proposals", "--workspace", str(root)]) == 0
+    said = capsys.readouterr().out
+    assert f"owcl classes adopt {waits}\n" in said
+    assert "came back in 50% of resamples" in said
+    assert run(["classes", "adopt", str(waits), "--name", "Prism", "--workspace", str(root), "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["name"], made["status"]) == ("Prism", "named")
+    with Workspace.open(root) as workspace:
+        assert members(workspace, made["id"]) == loose
+    assert run(["classes", "adopt", str(waits), "--workspace", str(root)]) != 0
 
 
 def test_halves_of_one_method_are_proposed_to_be_merged(discovered: Path, tmp_path: Path) -> None:

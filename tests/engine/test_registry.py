@@ -11,8 +11,8 @@ import pytest
 from owcl.engine import history, registry
 from owcl.engine.standing import standing
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
-from owcl.types import UNKNOWN, Attributions
-from storage import attributions, classes, experiences, faces, memberships, models
+from owcl.types import UNKNOWN, Attributions, Cluster
+from storage import attributions, classes, clusters, experiences, faces, memberships, models
 from storage.store import Store
 
 HOSTILE = (
@@ -137,6 +137,52 @@ def test_a_class_is_made_of_faces_from_anywhere_and_its_undo_puts_them_back(stor
     assert members(store) == before | {2: [6, 7, 8], 3: [10, 11, 12], 4: [5, 9, 13]}
     history.undo(store, "anna")
     assert members(store) == before | {4: []}
+
+
+def test_a_cluster_that_waits_is_adopted_and_waits_again_when_that_is_undone(store: Store) -> None:
+    with store.transaction() as transaction:
+        version = models.add(transaction, "models/1.safetensors", {}, (1,))
+        sighting = clusters.Sighting(1, version, {"reasons": ["came back in 50% of resamples"]})
+        # Faces 9 and 10 have a class of their own by now.
+        cluster = Cluster(np.array([9, 10, 13, 14, 15]), np.zeros(2, np.float32), 0.55)
+        more = [faces.NewFace(f"{n:064x}", f"{n}.png", (64, 64), 1) for n in (14, 15)]
+        faces.add_many(transaction, more)
+        first = clusters.add(transaction, cluster, sighting)
+        spoken_for = clusters.add(transaction, Cluster(np.array([5, 6, 13]), cluster.centre, 0.5), sighting)
+
+    def waiting() -> list[tuple[int, list[int]]]:
+        with store.reading() as transaction:
+            return [(one.id, one.cluster.member_ids.tolist()) for one in clusters.waiting(transaction)]
+
+    assert waiting() == [(first, [13, 14, 15])]
+    with pytest.raises(NotFound, match=f"cluster {spoken_for}: no such cluster waits"):
+        registry.adopt(store, spoken_for, "anna")
+    new = registry.adopt(store, first, "anna", "SimSwap")
+    view = registry.show(store, "SimSwap")
+    assert (new.status, view.line.born, members(store)[new.id]) == ("named", 1, [13, 14, 15])
+    with store.reading() as transaction:
+        evidence = classes.details(transaction, new.id).evidence
+        active = memberships.active(transaction)
+    assert evidence == {
+        "made_by": "anna",
+        "size": 3,
+        "cluster": first,
+        "reasons": sighting.evidence["reasons"],
+    }
+    of_it = active.class_ids == new.id
+    assert active.weights[of_it].tolist() == [0.55] * 3
+    assert {origin for origin, mine in zip(active.origins, of_it, strict=True) if mine} == {"promotion"}
+    assert waiting() == []
+    history.undo(store, "anna")
+    assert waiting() == [(first, [13, 14, 15])]
+
+
+def test_parts_of_a_class_were_born_with_it_and_what_is_made_now_is_born_now(store: Store) -> None:
+    with store.transaction() as transaction:
+        experiences.begin(transaction, 2)
+    part = registry.split(store, "2", [5, 6], "anna")
+    made = registry.make(store, [13], "anna")
+    assert [registry.show(store, str(one.id)).line.born for one in (part, made)] == [1, 2]
 
 
 def test_a_note_is_kept_replaced_and_taken_away_and_undone_like_a_name(store: Store) -> None:

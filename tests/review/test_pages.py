@@ -19,8 +19,8 @@ from owcl.review.map import SPAN, placed_near_landmarks
 from owcl.review.pictures import ACROSS, TILE, drawn
 from owcl.review.security import COOKIE, Door
 from owcl.review.snapshot import Snapshots
-from owcl.types import UNKNOWN
-from storage import memberships
+from owcl.types import UNKNOWN, Cluster
+from storage import clusters, memberships
 from tests.conftest import SmallWorld
 from tests.review.conftest import HOST
 
@@ -43,6 +43,30 @@ def test_the_inbox_shows_provisional_classes_the_most_urgent_first(
     assert set(shown) <= set(range(31, 71))
     page = client.get("/").text
     assert page.index("new-2") < page.index("new-3") < page.index("real")
+
+
+def test_a_cluster_that_waits_is_made_a_class_of_from_the_inbox(
+    client: TestClient, post: Post, workspace: Workspace
+) -> None:
+    assert "not sure enough" not in client.get("/").text
+    loose = members(workspace, 3)[:10]
+    with workspace.store.transaction() as transaction:
+        memberships.end(transaction, loose)
+        sighting = clusters.Sighting(1, 1, {"reasons": ["<b>20</b> faces are needed"]})
+        cluster = Cluster(np.array(loose), np.zeros(8, np.float32), 0.5)
+        waits = clusters.add(transaction, cluster, sighting)
+    page = client.get("/").text
+    assert "1 cluster is not sure enough to be a class" in page
+    assert (
+        "10 faces · came back in 50 % of resamples · seen in 1 experience · &lt;b&gt;20&lt;/b&gt; faces"
+        in page
+    )
+    answer = post(f"/clusters/{waits}/adopt", name="Prism")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/classes/4?done=1")
+    assert members(workspace, 4) == loose
+    assert registry.show(workspace.store, "Prism").line.status == "named"
+    assert "not sure enough" not in client.get("/").text
+    assert post(f"/clusters/{waits}/adopt", name="Again").status_code == 404
 
 
 def test_new_means_since_the_last_visit_with_this_browser(client: TestClient, post: Post) -> None:
