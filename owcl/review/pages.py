@@ -75,7 +75,6 @@ class WaitingCard:
     id: int
     faces: int
     times_seen: int
-    stability: float
     reasons: Sequence[str]
     strip: tuple[int, ...]
     """Ids of a few of its faces, drawn at random."""
@@ -149,7 +148,6 @@ def _waiting_card(workspace: Workspace, found: clusters.StoredCluster) -> Waitin
         found.id,
         len(drawn),
         found.times_seen,
-        found.cluster.stability,
         tuple(found.sighting.evidence.get("reasons", ())),
         tuple(drawn[:OF_A_CLUSTER].tolist()),
     )

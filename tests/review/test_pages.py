@@ -57,10 +57,8 @@ def test_a_cluster_that_waits_is_made_a_class_of_from_the_inbox(
         waits = clusters.add(transaction, cluster, sighting)
     page = client.get("/").text
     assert "1 cluster is not sure enough to be a class" in page
-    assert (
-        "10 faces · came back in 50 % of resamples · seen in 1 experience · &lt;b&gt;20&lt;/b&gt; faces"
-        in page
-    )
+    assert "10 faces · seen in 1 experience" in page
+    assert "&lt;b&gt;20&lt;/b&gt; faces are needed" in page
     answer = post(f"/clusters/{waits}/adopt", name="Prism")
     assert (answer.status_code, answer.headers["location"]) == (303, "/classes/4?done=1")
     assert members(workspace, 4) == loose
