@@ -26,8 +26,8 @@ from owcl.engine import registry
 from owcl.engine.workspace import Workspace
 from owcl.review.app import Review
 from owcl.review.security import COOKIE, Door
-from owcl.types import Attributions, Embeddings
-from storage import attributions, classes, embeddings, experiences, faces, memberships, models
+from owcl.types import Attributions, Cluster, Embeddings
+from storage import attributions, classes, clusters, embeddings, experiences, faces, memberships, models
 
 SEED = 0
 CLASSES = 20
@@ -127,6 +127,8 @@ def _filled(root: Path, count: int) -> Workspace:
             )
             mine = ids[class_of == class_id][: 400 if known else None]
             memberships.assign(transaction, mine, class_id, memberships.Grounds("promotion"))
+        waiting = Cluster(ids[class_of == 1][400:], np.zeros(128, np.float32), 0.5)
+        clusters.add(transaction, waiting, clusters.Sighting(4, model))
         vectors = rng.normal(size=(CLASSES + 1, 128))[class_of] + rng.normal(size=(count, 128))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         embeddings.write(transaction, Embeddings(ids, vectors.astype(np.float32), model))

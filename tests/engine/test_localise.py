@@ -101,10 +101,10 @@ def test_attribute_says_what_was_edited_where_such_a_model_is(
     assert json.loads(capsys.readouterr().out)["faces"][0]["forged"] is None
     assert run([*words, "--heat-maps", str(tmp_path / "maps")]) == 4
     assert "heat maps need a ranking model" in capsys.readouterr().err
-    for path in (trained / "models").glob("ranking-*"):
-        shutil.copy(path, root / "models")
+    for path in (trained / "models").glob("version-0001.*"):
+        shutil.copy(path, root / "models" / f"ranking{path.suffix}")
     with Workspace.open(root) as workspace, workspace.store.transaction() as transaction:
-        version = models.add(transaction, "models/ranking-0001.safetensors", {}, (), task="ranking")
+        version = models.add(transaction, "models/ranking.safetensors", {}, (), task="ranking")
         models.accept(transaction, version, {})
     assert run([*words, "--heat-maps", str(tmp_path / "maps")]) == 0
     assert 0 <= json.loads(capsys.readouterr().out)["faces"][0]["forged"] <= 1

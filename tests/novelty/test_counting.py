@@ -111,6 +111,10 @@ def test_two_thirds_of_the_resamples_overrule_the_count_of_the_whole_pool(
     assert agreed(2, counts) == value
 
 
+def test_nothing_stays_nothing_whatever_the_resamples_say() -> None:
+    assert agreed(0, [1] * 20) == 0
+
+
 def test_the_partition_that_the_resamples_bear_out_is_extended_to_the_whole_pool() -> None:
     points = np.array([[0], [1], [0.5], [10], [11], [10.5]], np.float32)
     one = (np.array([0, 1, 2, 3, 4, 5]), np.array([0, 0, 0, 0, 0, 0]))

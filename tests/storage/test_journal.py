@@ -160,14 +160,6 @@ def test_figures_of_the_same_place_are_replaced_and_others_stay(filled: Store) -
     ]
 
 
-def test_figures_are_read_by_run(filled: Store) -> None:
-    with filled.transaction() as transaction:
-        run_id = runs.start(transaction, runs.Task("evaluate"))
-        for experience, run in ((0, run_id), (1, None)):
-            metrics.write(transaction, metrics.Measured(experience, run_id=run), {"auroc": 0.5})
-        assert [one.measured.experience for one in metrics.read(transaction, run_id=run_id)] == [0]
-
-
 def test_a_source_is_in_quarantine_once_for_each_content(filled: Store) -> None:
     rows = [
         Quarantined("a.png", "a" * 64, "truncated"),

@@ -303,9 +303,12 @@ def spread(counts: Sequence[int]) -> dict[str, object]:
 
 
 def agreed(value: int, counts: Sequence[int]) -> int:
-    """Return the count of the whole pool, or the one that `AGREEING` resamples have instead."""
+    """Return the count of the whole pool, or the one that `AGREEING` resamples have instead.
+
+    Nothing stays nothing: of a heap that is too loose to be a class, parts may be tight by chance.
+    """
     times = np.bincount(counts)
-    return int(times.argmax()) if times.max() >= AGREEING * len(counts) else value
+    return int(times.argmax()) if value and times.max() >= AGREEING * len(counts) else value
 
 
 def typical(
