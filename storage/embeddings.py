@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from owcl.errors import BadInput, NotFound
 from owcl.types import Embeddings
@@ -73,6 +73,12 @@ def of_version(transaction: Connection, model_version: int) -> NDArray[np.int64]
     """Return the `(N,)` ids of the faces that have an embedding under a model version, ascending."""
     query = select(EmbeddingRow.face_id).where(EmbeddingRow.model_version == model_version)
     return id_array(transaction.execute(query.order_by(EmbeddingRow.face_id)).scalars())
+
+
+def count(transaction: Connection, model_version: int) -> int:
+    """Return how many faces have an embedding under a model version."""
+    query = select(func.count()).select_from(EmbeddingRow).where(EmbeddingRow.model_version == model_version)
+    return transaction.execute(query).scalar_one()
 
 
 def _vectors(transaction: Connection, model_version: int, face_ids: list[int]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ it, so a decision can be taken back exactly without keeping lists of faces in th
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -102,15 +102,28 @@ def revert(transaction: Connection, decision: int, by: int) -> NDArray[np.int64]
 
 def active(transaction: Connection) -> Memberships:
     """Return all faces that belong to a class now."""
-    query = _query().where(MembershipRow.ended.is_(None)).order_by(MembershipRow.face_id)
+    return resolved(transaction, as_written(transaction))
+
+
+def as_written(transaction: Connection) -> Memberships:
+    """Return all faces that belong to a class now, under the class that they were put into."""
+    columns = MembershipRow.face_id, MembershipRow.class_id, MembershipRow.origin, MembershipRow.weight
+    query = select(*columns).where(MembershipRow.ended.is_(None)).order_by(MembershipRow.face_id)
     rows = transaction.execute(query).all()
-    class_ids = id_array(row.class_id for row in rows)
-    return Memberships(
-        face_ids=id_array(row.face_id for row in rows),
-        class_ids=merges.resolve_all(transaction, class_ids),
-        origins=tuple(row.origin for row in rows),
-        weights=np.array([row.weight for row in rows], dtype=np.float64),
-    )
+    face_ids, class_ids, origins, weights = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    return Memberships(id_array(face_ids), id_array(class_ids), origins, np.array(weights, np.float64))
+
+
+def resolved(transaction: Connection, found: Memberships) -> Memberships:
+    """Replace merged classes by those that they were merged into."""
+    return replace(found, class_ids=merges.resolve_all(transaction, found.class_ids))
+
+
+def state(transaction: Connection) -> tuple[int, int]:
+    """Return numbers that are others after any membership began or ended."""
+    counted = select(func.max(MembershipRow.id), func.count(MembershipRow.ended))
+    newest, ended = transaction.execute(counted).one()
+    return newest or 0, ended
 
 
 def members(transaction: Connection, class_id: int) -> NDArray[np.int64]:

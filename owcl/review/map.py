@@ -36,13 +36,11 @@ class FaceMap:
         with self._lock:
             with self._workspace.store.reading() as transaction:
                 answering = models.answering(transaction)
-                known = np.empty(0, np.int64)
-                if answering is not None:
-                    known = embeddings.of_version(transaction, answering.id)
-            if answering is None or len(known) < LANDMARKS_AT_LEAST:
+                known = 0 if answering is None else embeddings.count(transaction, answering.id)
+            if answering is None or known < LANDMARKS_AT_LEAST:
                 return np.empty(0, np.int64), np.empty((0, 2), np.int32)
-            if self._wanted != (answering.id, len(known)):
-                self._wanted, self._placed = (answering.id, len(known)), None
+            if self._wanted != (answering.id, known):
+                self._wanted, self._placed = (answering.id, known), None
                 threading.Thread(target=self._place, args=self._wanted, daemon=True).start()
             return self._placed
 

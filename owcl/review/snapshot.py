@@ -15,6 +15,7 @@ from owcl.engine.standing import Standing, standing_of
 from owcl.types import LIVE, UNKNOWN, Attributions
 from storage import attributions, changes, classes, experiences, faces, memberships
 from storage.classes import ClassDetails
+from storage.memberships import Memberships
 from storage.store import Store
 
 
@@ -77,6 +78,7 @@ class Snapshots:
         self._lock = threading.Lock()
         self._latest: Snapshot | None = None
         self._newest: tuple[int, Attributions] | None = None
+        self._members: tuple[tuple[int, int], Memberships] | None = None
         self._came_in: tuple[int, tuple[NDArray[np.int64], NDArray[np.int64]]] | None = None
 
     def now(self) -> Snapshot:
@@ -88,16 +90,20 @@ class Snapshots:
             return self._latest
 
     def _taken(self, transaction: Connection, state: tuple[int, ...]) -> Snapshot:
-        # Faces and attributions are many, and no decision of an operator changes them.
+        # Faces, attributions and memberships are many, and most decisions of an operator change none of them.
         face, attribution = state[:2]
         if self._newest is None or self._newest[0] != attribution:
             self._newest = attribution, attributions.newest(transaction)
         if self._came_in is None or self._came_in[0] != face:
             self._came_in = face, faces.experience_of_all(transaction)
+        belong = memberships.state(transaction)
+        if self._members is None or self._members[0] != belong:
+            self._members = belong, memberships.as_written(transaction)
         judged = attributions.resolved(transaction, self._newest[1])
         entries = [classes.details(transaction, one.id) for one in classes.everything(transaction)]
         live = [found.entry.id for found in entries if found.entry.status in LIVE]
-        present = standing_of(judged, memberships.active(transaction), live)
+        members = memberships.resolved(transaction, self._members[1])
+        present = standing_of(judged, members, live)
         face_ids, came_in = self._came_in[1]
         latest = experiences.latest(transaction)
         return Snapshot(

@@ -37,6 +37,7 @@ def test_model_versions_do_not_mix(filled: Store, rng: np.random.Generator) -> N
         np.testing.assert_array_equal(embeddings.read(transaction, 2).vectors, second)
         assert embeddings.missing(transaction, 2).tolist() == [1, 3, 4, 5, 6, 7, 8, 9, 10]
         assert embeddings.missing(transaction, 1, experience=0).tolist() == [3, 4, 5]
+        assert [embeddings.count(transaction, version) for version in (1, 2, 3)] == [2, 1, 0]
 
 
 def test_a_face_keeps_the_vector_it_has(filled: Store, rng: np.random.Generator) -> None:

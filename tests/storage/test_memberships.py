@@ -100,3 +100,15 @@ def test_an_absent_class_takes_no_members(transaction: Connection) -> None:
         memberships.assign(transaction, [6], 9, Grounds("operator"))
     with pytest.raises(NotFound, match="there is no class 9"):
         memberships.members(transaction, 9)
+
+
+def test_the_state_is_another_after_any_membership_began_or_ended(filled: Store) -> None:
+    with filled.transaction() as transaction:
+        assert memberships.state(transaction) == (0, 0)
+        class_id = classes.create(transaction, "zebra")
+        seen = [memberships.state(transaction)]
+        memberships.assign(transaction, [1, 2], class_id, Grounds("label"))
+        seen.append(memberships.state(transaction))
+        memberships.end(transaction, [2])
+        seen.append(memberships.state(transaction))
+    assert len(set(seen)) == 3
