@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from owcl.errors import NotFound
 from owcl.types import Cluster
@@ -101,8 +101,7 @@ def get(transaction: Connection, cluster_id: int) -> StoredCluster:
 
 def in_state(transaction: Connection, state: State) -> list[StoredCluster]:
     """Return the clusters in a state, by id."""
-    query = select(ClusterRow.__table__).where(ClusterRow.state == state).order_by(ClusterRow.id)
-    return [_stored(transaction, row) for row in transaction.execute(query).all()]
+    return [_stored(transaction, row) for row in _rows(transaction, state)]
 
 
 def waiting(transaction: Connection) -> list[StoredCluster]:
@@ -114,13 +113,16 @@ def waiting(transaction: Connection) -> list[StoredCluster]:
         MembershipRow.face_id == ClusterMemberRow.face_id, MembershipRow.ended.is_(None)
     )
     found = []
-    for candidate in in_state(transaction, "candidate"):
-        of_it = select(ClusterMemberRow.face_id).where(ClusterMemberRow.cluster_id == candidate.id)
-        free = of_it.where(~belongs.exists()).order_by(ClusterMemberRow.face_id)
-        left = id_array(transaction.execute(free).scalars())
-        if 2 * len(left) >= len(candidate.cluster.member_ids):
-            found.append(replace(candidate, cluster=replace(candidate.cluster, member_ids=left)))
-    return sorted(found, key=lambda cluster: -len(cluster.cluster.member_ids))
+    for row in _rows(transaction, "candidate"):
+        left = _stored(transaction, row, ~belongs.exists())
+        if 2 * len(left.cluster.member_ids) >= row.size:
+            found.append(left)
+    return sorted(found, key=lambda one: -len(one.cluster.member_ids))
+
+
+def _rows(transaction: Connection, state: State) -> Sequence[Row[*tuple[Any, ...]]]:
+    query = select(ClusterRow.__table__).where(ClusterRow.state == state).order_by(ClusterRow.id)
+    return transaction.execute(query).all()
 
 
 def _columns(cluster: Cluster, sighting: Sighting) -> dict[str, Any]:
@@ -146,8 +148,10 @@ def _settle(transaction: Connection, cluster_id: int, state: State, class_id: in
     transaction.execute(update(ClusterRow).where(ClusterRow.id == cluster_id).values(values))
 
 
-def _stored(transaction: Connection, row: Row[*tuple[Any, ...]]) -> StoredCluster:
-    members = select(ClusterMemberRow.face_id).where(ClusterMemberRow.cluster_id == row.id)
+def _stored(
+    transaction: Connection, row: Row[*tuple[Any, ...]], *of_members: ColumnElement[bool]
+) -> StoredCluster:
+    members = select(ClusterMemberRow.face_id).where(ClusterMemberRow.cluster_id == row.id, *of_members)
     return StoredCluster(
         id=row.id,
         cluster=Cluster(

@@ -119,13 +119,6 @@ def resolved(transaction: Connection, found: Memberships) -> Memberships:
     return replace(found, class_ids=merges.resolve_all(transaction, found.class_ids))
 
 
-def state(transaction: Connection) -> tuple[int, int]:
-    """Return numbers that are others after any membership began or ended."""
-    counted = select(func.max(MembershipRow.id), func.count(MembershipRow.ended))
-    newest, ended = transaction.execute(counted).one()
-    return newest or 0, ended
-
-
 def members(transaction: Connection, class_id: int) -> NDArray[np.int64]:
     """Return the `(N,)` ids of the faces of a class and of all that was merged into it, ascending.
 

@@ -331,8 +331,7 @@ def proposals(root: Path, as_json: bool) -> None:
         output.json_object({"proposals": found})
         return
     for proposal in found:
-        ids = " ".join(str(entry.id) for entry in proposal.classes) or str(proposal.evidence["cluster"])
-        output.line(f"owcl classes {proposal.verb} {ids}{' --proposed' * (proposal.verb == 'split')}")
+        output.line(proposal.command)
         output.fields(dict(proposal.evidence))
     if not found:
         output.note("There is nothing to adopt, to merge or to split.")

@@ -8,13 +8,9 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
-
-if TYPE_CHECKING:
-    from owcl.types import Quarantined
 
 PLAIN_WORD = re.compile(r"[\w.+-]+", re.ASCII)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -41,13 +37,13 @@ def with_standard_input(inputs: Iterable[str]) -> Iterator[str]:
             yield named
 
 
-def named_sources(inputs: Iterable[str]) -> Iterator[str | Quarantined]:
+def named_sources(inputs: Iterable[str]) -> Iterator[str]:
     """Yield the paths that were named; `-` stands for a list of them on standard input."""
-    from owcl.faces.sources import listed
+    from owcl.faces.sources import Listed
 
     for named in inputs:
         if named == "-":
-            yield from listed(_lines())
+            yield from map(Listed, _lines())
         else:
             yield named
 

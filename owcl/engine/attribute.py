@@ -39,10 +39,7 @@ class AttributedFace:
 
 
 def attribute(
-    workspace: Workspace,
-    inputs: Sequence[str | Quarantined],
-    report: Report = silent,
-    heat_maps: Path | None = None,
+    workspace: Workspace, inputs: Sequence[str], report: Report = silent, heat_maps: Path | None = None
 ) -> tuple[list[AttributedFace], list[Quarantined]]:
     """Attribute images without taking them in.
 

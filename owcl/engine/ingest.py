@@ -56,9 +56,7 @@ class Alarm:
 
 
 @journalled("ingest")
-def ingest(
-    workspace: Workspace, inputs: Sequence[str | Quarantined], report: Report = silent
-) -> IngestResult:
+def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent) -> IngestResult:
     """Take in unlabelled faces and attribute them.
 
     Each batch is one transaction, and a content is taken in once: killed at any moment, it goes on when it
@@ -66,7 +64,7 @@ def ingest(
 
     Args:
         workspace: with a model.
-        inputs: files, folders, globs, zip archives, and what is for quarantine already.
+        inputs: files, folders, globs, zip archives.
         report: told of progress.
 
     Raises:

@@ -41,6 +41,14 @@ class Proposal:
     face_ids: tuple[int, ...]
     """Faces to split off, or of the cluster that waits; none for a merge."""
     evidence: Mapping[str, Any]
+    cluster: int | None = None
+    """The one that waits."""
+
+    @property
+    def command(self) -> str:
+        """The command line that does it."""
+        ids = [entry.id for entry in self.classes] if self.cluster is None else [self.cluster]
+        return " ".join(["owcl classes", self.verb, *map(str, ids), *["--proposed"] * (self.verb == "split")])
 
 
 def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
@@ -80,13 +88,12 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
 
 def _adoption(cluster: clusters.StoredCluster) -> Proposal:
     evidence = {
-        "cluster": cluster.id,
         "faces": len(cluster.cluster.member_ids),
         "stability": round(cluster.cluster.stability, 4),
         "times_seen": cluster.times_seen,
         "reasons": "; ".join(cluster.sighting.evidence.get("reasons", ())),
     }
-    return Proposal("adopt", (), tuple(cluster.cluster.member_ids.tolist()), evidence)
+    return Proposal("adopt", (), tuple(cluster.cluster.member_ids.tolist()), evidence, cluster.id)
 
 
 def split_proposals(workspace: Workspace, class_id: int) -> list[Proposal]:

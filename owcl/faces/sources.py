@@ -39,21 +39,19 @@ class Unreadable(Exception):
     """The bytes of a source cannot be had; the message is the reason."""
 
 
-def listed(paths: Iterable[str]) -> Iterator[str | Quarantined]:
-    """Yield the paths of a list; what is gone by now is for quarantine, so that the rest is taken in."""
-    for path in paths:
-        yield path if _exists(path) else Quarantined(path, None, GONE)
+class Listed(str):
+    """A path from a list that somebody else made: if it is gone by now, the rest is still taken in."""
 
 
-def expand(inputs: Iterable[str | Path | Quarantined]) -> Iterator[str | Quarantined]:
+def expand(inputs: Iterable[str | Path]) -> Iterator[str | Quarantined]:
     """Yield the images that are meant, in a stable order.
 
     A folder stands for the images below it, a glob for what it matches, a zip archive for the images in
     it, as `archive.zip::member.png`. A file that is named is taken whatever its suffix. Paths come out
-    absolute, since they are opened again later from anywhere.
+    absolute, since they are opened again later from anywhere. A `Listed` path that is gone is for quarantine.
 
     Raises:
-        BadInput: if something named does not exist, before the first image.
+        BadInput: if something else that is named does not exist, before the first image.
     """
     roots = [root for named in inputs for root in _roots(named)]
     for root in roots:
@@ -117,22 +115,18 @@ class SourceReader:
             self._archive = None
 
 
-def _roots(named: str | Path | Quarantined) -> list[str | Quarantined]:
-    if isinstance(named, Quarantined):
-        return [named]
+def _roots(named: str | Path) -> list[str | Quarantined]:
     path = str(named)
-    if _exists(path):
+    if os.path.lexists(path) or _inside_archive(path) is not None:
         return [os.path.abspath(path)]
+    if isinstance(named, Listed):
+        return [Quarantined(path, None, GONE)]
     if glob.has_magic(path) and (matches := _matches(path)):
         return [*matches]
     raise BadInput(
         f"{path}: there is no such file or folder, and as a glob it matches nothing. An image, a "
         "folder, a zip archive or a pattern is expected. Check the path."
     )
-
-
-def _exists(path: str) -> bool:
-    return os.path.lexists(path) or _inside_archive(path) is not None
 
 
 def _matches(pattern: str) -> list[str]:

@@ -23,7 +23,7 @@ from starlette.templating import Jinja2Templates
 from owcl.engine import history, registry
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
-from owcl.review import pages, pictures
+from owcl.review import inbox, pages, pictures
 from owcl.review.map import SPAN, FaceMap
 from owcl.review.security import COOKIE, CSRF_FIELD, Door, Guard, guarded, right_password
 from owcl.review.snapshot import Snapshots
@@ -108,9 +108,9 @@ class Review:
         snapshot = await run_in_threadpool(self.snapshots.now)
         newest = max(snapshot.classes, default=0)
         base = _number(request.cookies.get(BASE, request.cookies.get(SEEN))) or 0
-        cards = await run_in_threadpool(pages.inbox, self.workspace, snapshot, base)
-        waiting = await run_in_threadpool(pages.waiting, self.workspace)
-        page = self._page(request, "inbox", cards=cards, waiting=waiting, others=pages.others(snapshot))
+        cards = await run_in_threadpool(inbox.provisional, self.workspace, snapshot, base)
+        waiting = await run_in_threadpool(inbox.waiting, self.workspace)
+        page = self._page(request, "inbox", cards=cards, waiting=waiting, others=inbox.others(snapshot))
         if BASE not in request.cookies:
             page.headers.append("set-cookie", self.door.cookie(BASE, str(base)))
         page.headers.append("set-cookie", self.door.cookie(SEEN, str(newest), lasting=True))

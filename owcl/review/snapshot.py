@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from owcl.engine.standing import Standing, standing_of
 from owcl.types import LIVE, UNKNOWN, Attributions
 from storage import attributions, changes, classes, experiences, faces, memberships
+from storage.changes import State
 from storage.classes import ClassDetails
 from storage.memberships import Memberships
 from storage.store import Store
@@ -23,7 +24,7 @@ from storage.store import Store
 class Snapshot:
     """Where everything stands."""
 
-    state: tuple[int, ...]
+    state: State
     present: Standing
     classes: Mapping[int, ClassDetails]
     """All of them by id, tombstones included."""
@@ -89,16 +90,14 @@ class Snapshots:
                 self._latest = self._taken(transaction, state)
             return self._latest
 
-    def _taken(self, transaction: Connection, state: tuple[int, ...]) -> Snapshot:
+    def _taken(self, transaction: Connection, state: State) -> Snapshot:
         # Faces, attributions and memberships are many, and most decisions of an operator change none of them.
-        face, attribution = state[:2]
-        if self._newest is None or self._newest[0] != attribution:
-            self._newest = attribution, attributions.newest(transaction)
-        if self._came_in is None or self._came_in[0] != face:
-            self._came_in = face, faces.experience_of_all(transaction)
-        belong = memberships.state(transaction)
-        if self._members is None or self._members[0] != belong:
-            self._members = belong, memberships.as_written(transaction)
+        if self._newest is None or self._newest[0] != state.attributions:
+            self._newest = state.attributions, attributions.newest(transaction)
+        if self._came_in is None or self._came_in[0] != state.faces:
+            self._came_in = state.faces, faces.experience_of_all(transaction)
+        if self._members is None or self._members[0] != state.memberships:
+            self._members = state.memberships, memberships.as_written(transaction)
         judged = attributions.resolved(transaction, self._newest[1])
         entries = [classes.details(transaction, one.id) for one in classes.everything(transaction)]
         live = [found.entry.id for found in entries if found.entry.status in LIVE]

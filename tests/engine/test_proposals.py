@@ -32,6 +32,11 @@ def discovered(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory
     return root
 
 
+@pytest.fixture
+def copied(discovered: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(discovered, tmp_path / "workspace"))
+
+
 def found_class(workspace: Workspace) -> int:
     (line,) = (line for line in registry.list_classes(workspace.store) if line.status == "provisional")
     return line.id
@@ -50,32 +55,30 @@ def test_classes_that_are_one_method_each_are_left_alone(discovered: Path) -> No
 
 
 def test_a_class_that_an_operator_filled_with_two_methods_is_proposed_to_be_split(
-    discovered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = Path(shutil.copytree(discovered, tmp_path / "workspace"))
-    with Workspace.open(root) as workspace:
+    with Workspace.open(copied) as workspace:
         mixed = found_class(workspace)
         with workspace.store.transaction() as transaction:
             strange = next(entry for entry in classes.live(transaction) if entry.name == "nearest_neighbour")
             moved = memberships.members(transaction, strange.id)[:40]
             memberships.assign(transaction, moved, mixed, memberships.Grounds("operator"))
-    assert run(["classes", "proposals", "--workspace", str(root), "--json"]) == 0
+    assert run(["classes", "proposals", "--workspace", str(copied), "--json"]) == 0
     (proposal,) = json.loads(capsys.readouterr().out)["proposals"]
     assert (proposal["verb"], proposal["classes"][0]["id"]) == ("split", mixed)
     assert len(set(proposal["face_ids"]) & set(moved.tolist())) > 0.9 * len(moved)
     assert proposal["evidence"]["auc_to_the_rest"] > 0.95
 
-    assert run(["classes", "split", str(mixed), "--proposed", "--workspace", str(root), "--json"]) == 0
+    assert run(["classes", "split", str(mixed), "--proposed", "--workspace", str(copied), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)["id"]
-    with Workspace.open(root) as workspace:
+    with Workspace.open(copied) as workspace:
         assert members(workspace, made) == sorted(proposal["face_ids"])
 
 
 def test_a_cluster_that_waits_is_proposed_for_adoption(
-    discovered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    copied: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = Path(shutil.copytree(discovered, tmp_path / "workspace"))
-    with Workspace.open(root) as workspace:
+    with Workspace.open(copied) as workspace:
         class_id = found_class(workspace)
         loose = members(workspace, class_id)[:25]
         with workspace.store.transaction() as transaction:
@@ -83,21 +86,20 @@ def test_a_cluster_that_waits_is_proposed_for_adoption(
             evidence = {"reasons": ["came back in 50% of resamples, 60% are needed"]}
             cluster = Cluster(np.array(loose), np.zeros(2, np.float32), 0.5)
             waits = clusters.add(transaction, cluster, clusters.Sighting(1, 1, evidence))
-    assert run(["classes", "proposals", "--workspace", str(root)]) == 0
+    assert run(["classes", "proposals", "--workspace", str(copied)]) == 0
     said = capsys.readouterr().out
     assert f"owcl classes adopt {waits}\n" in said
     assert "came back in 50% of resamples" in said
-    assert run(["classes", "adopt", str(waits), "--name", "Prism", "--workspace", str(root), "--json"]) == 0
+    assert run(["classes", "adopt", str(waits), "--name", "Prism", "--workspace", str(copied), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["name"], made["status"]) == ("Prism", "named")
-    with Workspace.open(root) as workspace:
+    with Workspace.open(copied) as workspace:
         assert members(workspace, made["id"]) == loose
-    assert run(["classes", "adopt", str(waits), "--workspace", str(root)]) != 0
+    assert run(["classes", "adopt", str(waits), "--workspace", str(copied)]) != 0
 
 
-def test_halves_of_one_method_are_proposed_to_be_merged(discovered: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(discovered, tmp_path / "workspace"))
-    with Workspace.open(root) as workspace:
+def test_halves_of_one_method_are_proposed_to_be_merged(copied: Path) -> None:
+    with Workspace.open(copied) as workspace:
         whole = found_class(workspace)
         half = registry.split(workspace.store, str(whole), members(workspace, whole)[::2], "anna")
         update(workspace)

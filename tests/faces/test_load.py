@@ -15,7 +15,7 @@ from PIL import Image
 from owcl.errors import BadInput
 from owcl.faces.crop import CropCache, HaarDetector
 from owcl.faces.load import Limits, LoadedFace, load, load_many
-from owcl.faces.sources import expand, listed
+from owcl.faces.sources import Listed, expand
 from owcl.faces.transforms import resize_once
 from owcl.types import Quarantined
 
@@ -102,7 +102,7 @@ def test_a_path_that_is_not_there_is_an_error_before_the_first_image(collection:
 
 def test_what_is_gone_of_a_list_is_for_quarantine_and_the_rest_is_taken(collection: Path) -> None:
     here, gone = str(collection / "a.png"), str(collection / "vanished.png")
-    first, second, third = expand(listed([here, gone, here]))
+    first, second, third = expand(map(Listed, [here, gone, here]))
     assert (first, third) == (here, here)
     assert second == Quarantined(gone, None, "listed, but there is no such file or folder")
 

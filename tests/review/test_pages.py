@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from owcl.engine import history, registry
 from owcl.engine.ingest import ingest
 from owcl.engine.workspace import Workspace
-from owcl.review import pages
+from owcl.review import inbox
 from owcl.review.app import Review
 from owcl.review.map import SPAN, placed_near_landmarks
 from owcl.review.pictures import ACROSS, TILE, drawn
@@ -35,7 +35,7 @@ def members(workspace: Workspace, class_id: int) -> list[int]:
 def test_the_inbox_shows_provisional_classes_the_most_urgent_first(
     client: TestClient, workspace: Workspace
 ) -> None:
-    cards = pages.inbox(workspace, Snapshots(workspace.store).now(), seen_until=2)
+    cards = inbox.provisional(workspace, Snapshots(workspace.store).now(), seen_until=2)
     assert [(card.id, card.faces, card.recent) for card in cards] == [(2, 40, 40), (3, 24, 24)]
     assert [card.is_new for card in cards] == [False, True]
     shown = [face_id for ids in cards[0].strips.values() for face_id in ids]

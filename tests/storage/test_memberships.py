@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from owcl.errors import NotFound
-from storage import classes, decisions, memberships
+from storage import changes, classes, decisions, memberships
 from storage.memberships import Grounds
 from storage.schema import MembershipRow
 from storage.store import Store
@@ -104,11 +104,11 @@ def test_an_absent_class_takes_no_members(transaction: Connection) -> None:
 
 def test_the_state_is_another_after_any_membership_began_or_ended(filled: Store) -> None:
     with filled.transaction() as transaction:
-        assert memberships.state(transaction) == (0, 0)
+        assert changes.state(transaction).memberships == (0, 0)
         class_id = classes.create(transaction, "zebra")
-        seen = [memberships.state(transaction)]
+        seen = [changes.state(transaction).memberships]
         memberships.assign(transaction, [1, 2], class_id, Grounds("label"))
-        seen.append(memberships.state(transaction))
+        seen.append(changes.state(transaction).memberships)
         memberships.end(transaction, [2])
-        seen.append(memberships.state(transaction))
+        seen.append(changes.state(transaction).memberships)
     assert len(set(seen)) == 3
