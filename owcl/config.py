@@ -70,7 +70,8 @@ class NoveltyConfiguration(_Part):
 
     score: str = Field(
         "neighbours",
-        description="neighbours, softmax, energy, mahalanobis, relative_mahalanobis, vim or ensemble",
+        description="neighbours, softmax, energy, mahalanobis, relative_mahalanobis, mixtures, vim or "
+        "ensemble",
     )
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5, description="known faces that may be called unknown")
     false_discovery_rate: float = Field(
@@ -83,7 +84,7 @@ class NoveltyConfiguration(_Part):
     count: str = Field(
         "scaled_density",
         description="scaled_density, consensus, density, calibrated_cut, anchored_cut, kmeans_elbow, "
-        "first_neighbours, dp_means or pruning",
+        "first_neighbours, dp_means, pruning, overclustering or searched_density",
     )
 
 

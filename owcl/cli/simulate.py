@@ -40,7 +40,10 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             "--baselines", is_flag=True, help="Run k-means, the published CPL and a supervised bound too."
         ),
         click.option(
-            "--peers", is_flag=True, help="Run every learner with the true number too; implies --baselines."
+            "--peers",
+            is_flag=True,
+            help="Run every learner with the true number too, and published systems that count; "
+            "implies --baselines.",
         ),
         click.option(
             "--learner",

@@ -15,18 +15,18 @@ import numpy as np
 
 from owcl.config import FILE_NAME, Configuration, FacesConfiguration, TrainingConfiguration
 from owcl.engine import evaluate, operator, scoring
-from owcl.engine.baselines import BASELINES, PEERS, Session, Setting
+from owcl.engine.baselines import BASELINES, PEERS
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator
 from owcl.engine.scoring import World
+from owcl.engine.setting import setting_of
 from owcl.engine.train import train_on
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.evaluation.table import COLUMNS
 from owcl.learners.registry import learner_named
-from owcl.models.network import with_outputs
 from owcl.types import Attributions
 from scenarios import composition
 from scenarios import folder as folder_scenario
@@ -34,7 +34,7 @@ from scenarios.composition import read_preset
 from scenarios.layouts import benchmark, df40
 from scenarios.schedule import Schedule, ScheduledExperience
 from scenarios.truth import AnswerKey
-from storage import classes, experiences, models
+from storage import experiences, models
 
 Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
 FACES_PER_METHOD = 300
@@ -256,7 +256,7 @@ def _ask(workspace: Workspace, world: World, human: Operator, experience: int) -
 
 def _baseline(workspace: Workspace, world: World, name: str, report: Report) -> dict[str, float | None]:
     began = time.monotonic()
-    setting = _setting(workspace, world, report)
+    setting = setting_of(workspace, world, report)
     by_experience = []
     for experience, predicted in enumerate((BASELINES | PEERS)[name](setting)):
         registry: dict[int, int | None] = {number: number for number in range(setting.num_known)}
@@ -281,24 +281,3 @@ def _baseline(workspace: Workspace, world: World, name: str, report: Report) -> 
         "forget_seen": None,
         "seconds": time.monotonic() - began,
     }
-
-
-def _setting(workspace: Workspace, world: World, report: Report) -> Setting:
-    """Return what baselines start from: the weights of session 0, outputs in the order of the methods."""
-    from owcl.engine.answer import Answer
-
-    with workspace.store.reading() as transaction:
-        first = models.everything(transaction)[0]
-        ids = {entry.name: entry.id for entry in classes.everything(transaction)}
-    answer = Answer.load(workspace.root / first.weights, first)
-    import torch
-
-    wanted = [ids[method] for method in world.schedule.known]
-    network = with_outputs(answer.network, answer.outputs, wanted, torch.Generator())
-    sessions = []
-    for scheduled in world.schedule.experiences:
-        images, kept = evaluate.read_images(workspace, [str(path) for path in scheduled.paths])
-        truth = world.key.numbers(scheduled.paths)[kept]
-        arrived = sum(len(methods) for methods in world.key.arrived(scheduled.index))
-        sessions.append(Session(images, truth, arrived))
-    return Setting(workspace, network, tuple(sessions), world.test, len(wanted), report)

@@ -17,7 +17,16 @@ from owcl.errors import BadInput, Conflict, NotFound
 from owcl.evaluation.table import COLUMNS
 from tests.conftest import NEW, SmallWorld
 
-ROWS = ("frozen_kmeans", "cpl_official", "supervised_bound", "cpl", "supervised")
+ROWS = (
+    "frozen_kmeans",
+    "cpl_official",
+    "supervised_bound",
+    "cpl",
+    "supervised",
+    "freeze_and_cluster",
+    "owgan_loop",
+    "selfadapt_loop",
+)
 PLAN = f"""
 name = "small"
 image_size = 48
@@ -98,6 +107,15 @@ def test_at_first_sight_known_faces_are_recognised_and_new_ones_stand_out(result
 
 def test_baselines_keep_no_ids(result: dict[str, Any]) -> None:
     assert result["methods"]["frozen_kmeans"]["id_acc_all"] == [None]
+
+
+@pytest.mark.parametrize("name", ["freeze_and_cluster", "selfadapt_loop"])
+def test_systems_that_count_find_what_is_easy_and_keep_what_is_known(
+    result: dict[str, Any], name: str
+) -> None:
+    row = result["methods"][name]
+    assert row["acc_known"][0] > 60
+    assert row["acc_novel_joint"][0] > 50
 
 
 def test_run_again_it_takes_the_same_figures_from_the_store(result: dict[str, Any]) -> None:

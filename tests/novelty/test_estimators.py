@@ -16,7 +16,9 @@ from owcl.novelty.counting.calibrated_cut import best_heights
 from owcl.novelty.counting.dp_means import dp_means
 from owcl.novelty.counting.first_neighbours import first_neighbour_groups, hierarchy
 from owcl.novelty.counting.kmeans_elbow import matched_accuracy
+from owcl.novelty.counting.overclustering import mutual_neighbours, refined
 from owcl.novelty.counting.registry import ESTIMATORS, estimator_named
+from owcl.novelty.counting.searched_density import standing_out
 from owcl.novelty.counting.tightness import Tightness
 from tests.novelty.worlds import REGISTERED, world
 
@@ -100,6 +102,29 @@ def test_first_neighbours_make_groups() -> None:
     points = column(0, 1, 2.5, 10, 11.2)
     assert first_neighbour_groups(points).tolist() == [0, 0, 0, 1, 1]
     assert [level.tolist() for level in hierarchy(points)] == [[0, 0, 0, 1, 1], [0, 0, 0, 0, 0]]
+
+
+def test_only_those_that_are_each_others_nearest_are_one_group() -> None:
+    # First neighbours 1, 0, 1, 4, 3: the third point's nearest has a nearer one.
+    assert mutual_neighbours(column(0, 1, 2.5, 10, 11.2)).tolist() == [0, 0, 1, 2, 2]
+    assert mutual_neighbours(column(7)).tolist() == [0]
+
+
+def test_a_cluster_that_a_classifier_does_not_find_again_is_given_to_those_that_it_does(
+    rng: np.random.Generator,
+) -> None:
+    points = np.concatenate([rng.normal(size=(50, 4)), 8 + rng.normal(size=(40, 4))]).astype(np.float32)
+    labels = np.array([0] * 40 + [2] * 10 + [1] * 40)
+    assert refined(points, labels).tolist() == [0] * 50 + [1] * 40
+
+
+def test_of_several_clusters_the_one_that_is_farthest_from_the_others_for_its_size_stands_out(
+    rng: np.random.Generator,
+) -> None:
+    loose, tight = 2 * rng.normal(size=(60, 2)), 12 + 0.2 * rng.normal(size=(30, 2))
+    assert set(standing_out(np.concatenate([loose, tight]), 20)) <= set(range(60, 90))
+    assert len(standing_out(np.concatenate([loose, tight]), 20)) > 20
+    assert len(standing_out(tight, 31)) == 0
 
 
 def test_resamples_are_summed_up_by_their_middle_and_their_agreement() -> None:

@@ -89,6 +89,16 @@ def test_two_classes_are_enough_and_one_is_not_for_scores_on_logits(rng: np.rand
         score_named("energy").fit(embeddings, labels * 0)
 
 
+def test_between_the_modes_of_a_class_a_face_is_unlikely(rng: np.random.Generator) -> None:
+    modes = np.repeat([[1.0, 0.0], [-1.0, 0.0]], 100, axis=0)
+    known = (modes + 0.05 * rng.normal(size=(200, 2))).astype(np.float32)
+    middle, mode = np.zeros((1, 2), np.float32), np.array([[1, 0]], np.float32)
+    score = score_named("mixtures").fit(known, np.zeros(200, np.int64))
+    assert score.score(middle) > score.score(mode) + 50
+    # To one Gaussian the middle is what is most usual.
+    assert score_named("mahalanobis").fit(known, np.zeros(200, np.int64)).score(middle) < 0.1
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(NotFound, match="neighbours, softmax"):
         score_named("entropy")

@@ -56,14 +56,24 @@ def hierarchy(points: NDArray[np.float64]) -> list[NDArray[np.int64]]:
 
 def first_neighbour_groups(points: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the connected component of each of `(M, d)` points, where each is tied to its nearest."""
+    return tied(np.arange(len(points)), first_neighbours(points))
+
+
+def first_neighbours(points: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the `(M,)` row of the nearest other of `(M, d)` points, at least two."""
     import faiss
 
     index = faiss.IndexFlatL2(points.shape[1])
     vectors = np.ascontiguousarray(points, np.float32)
     index.add(vectors)
     _, found = index.search(vectors, 2)
-    own = np.arange(len(points))
-    nearest = np.where(found[:, 0] == own, found[:, 1], found[:, 0])
-    ties = coo_matrix((np.ones(len(points)), (own, nearest)), shape=(len(points), len(points)))
+    nearest: NDArray[np.int64] = np.where(found[:, 0] == np.arange(len(points)), found[:, 1], found[:, 0])
+    return nearest
+
+
+def tied(ones: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the `(M,)` connected component of each point, where some of them are tied to their nearest."""
+    count = len(nearest)
+    ties = coo_matrix((np.ones(len(ones)), (ones, nearest[ones])), shape=(count, count))
     groups: NDArray[np.int64] = connected_components(ties, directed=False)[1].astype(np.int64)
     return groups

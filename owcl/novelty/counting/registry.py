@@ -13,8 +13,10 @@ from owcl.novelty.counting.density import DensityCount
 from owcl.novelty.counting.dp_means import DPMeansCount
 from owcl.novelty.counting.first_neighbours import FirstNeighbourCount
 from owcl.novelty.counting.kmeans_elbow import KMeansElbowCount
+from owcl.novelty.counting.overclustering import OverclusteringCount
 from owcl.novelty.counting.pruning import PruningCount
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.counting.searched_density import SearchedDensityCount
 
 ESTIMATORS: Mapping[str, type[PartitionCount]] = {
     "scaled_density": ScaledDensityCount,
@@ -26,6 +28,8 @@ ESTIMATORS: Mapping[str, type[PartitionCount]] = {
     "first_neighbours": FirstNeighbourCount,
     "dp_means": DPMeansCount,
     "pruning": PruningCount,
+    "overclustering": OverclusteringCount,
+    "searched_density": SearchedDensityCount,
 }
 
 

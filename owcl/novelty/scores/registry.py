@@ -9,6 +9,7 @@ from owcl.novelty.base import OpenSetScore
 from owcl.novelty.scores.energy import EnergyScore
 from owcl.novelty.scores.ensemble import EnsembleScore
 from owcl.novelty.scores.mahalanobis import MahalanobisScore
+from owcl.novelty.scores.mixtures import MixtureScore
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
 from owcl.novelty.scores.softmax import SoftmaxScore
 from owcl.novelty.scores.vim import ViMScore
@@ -19,6 +20,7 @@ SCORES: dict[str, Callable[[], OpenSetScore]] = {
     "energy": EnergyScore,
     "mahalanobis": MahalanobisScore,
     "relative_mahalanobis": lambda: MahalanobisScore(relative=True),
+    "mixtures": MixtureScore,
     "vim": ViMScore,
     "ensemble": lambda: EnsembleScore(
         [NearestNeighbourScore(), MahalanobisScore(relative=True), ViMScore(), EnergyScore()]

@@ -1,0 +1,155 @@
+"""What every baseline starts from, and what all of them do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from owcl.engine.answer import Answer
+from owcl.engine.evaluate import read_images
+from owcl.engine.memory import is_held_out
+from owcl.engine.scoring import World
+from owcl.engine.train import device, step_progress
+from owcl.engine.workspace import Report, Workspace
+from owcl.learners.strategy import ContinualStrategy, TrainableLearner, TrainingPlan
+from owcl.memory.replay import LABELLED, PSEUDO_LABELLED, Exemplars
+from owcl.models.embed import embed
+from owcl.models.network import Network, with_outputs
+from scenarios.streams import FaceDataset, single_experience
+from storage import classes, faces, models
+
+MOST_FACES = 10**9
+"""More than any experience holds; keeps the numbers of remembered faces apart."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """Pixels and hidden truth of one experience, as method numbers."""
+
+    images: NDArray[np.uint8]
+    truth: NDArray[np.int64]
+    arrived: int
+    """Methods that have arrived by now: the true number of classes."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every baseline starts from."""
+
+    workspace: Workspace
+    network: Network
+    """Session 0; its outputs are the known methods in order."""
+    sessions: tuple[Session, ...]
+    held_out: NDArray[np.bool_]
+    """`(N,)` faces of session 0 that its network was not trained on."""
+    test: NDArray[np.uint8]
+    num_known: int
+    report: Report
+
+
+Predictions = Iterator[NDArray[np.int64]]
+"""Predicted ids of the test faces after each experience from 0 on; ids below `num_known` are the methods."""
+Baseline = Callable[[Setting], Predictions]
+
+
+def setting_of(workspace: Workspace, world: World, report: Report) -> Setting:
+    """Return what a stream starts baselines from: its faces, and the weights of session 0.
+
+    Outputs of the network are in the order of the methods.
+    """
+    with workspace.store.reading() as transaction:
+        first = models.everything(transaction)[0]
+        ids = {entry.name: entry.id for entry in classes.everything(transaction)}
+    answer = Answer.load(workspace.root / first.weights, first)
+    wanted = [ids[method] for method in world.schedule.known]
+    network = with_outputs(answer.network, answer.outputs, wanted, torch.Generator())
+    sessions, sources = [], []
+    for scheduled in world.schedule.experiences:
+        images, kept = read_images(workspace, [str(path) for path in scheduled.paths])
+        truth = world.key.numbers(scheduled.paths)[kept]
+        arrived = sum(len(methods) for methods in world.key.arrived(scheduled.index))
+        sessions.append(Session(images, truth, arrived))
+        sources.append([str(scheduled.paths[row]) for row in kept])
+    held_out = _held_out(workspace, sources[0])
+    return Setting(workspace, network, tuple(sessions), held_out, world.test, len(wanted), report)
+
+
+def grown(network: Network, num_classes: int, rng: np.random.Generator) -> tuple[Network, torch.Generator]:
+    """Return a copy of a network with so many outputs, and the randomness of its learner."""
+    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    present = list(range(network.num_classes))
+    return with_outputs(network, present, list(range(num_classes)), torch_rng), torch_rng
+
+
+def plan(setting: Setting) -> TrainingPlan:
+    """Return the budget of an update, the same for all."""
+    settings = setting.workspace.configuration.training
+    return TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
+
+
+def learn(
+    setting: Setting,
+    learner: TrainableLearner,
+    budget: TrainingPlan,
+    rng: np.random.Generator,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    what: str,
+) -> None:
+    """Run a learner over faces, and say what is running."""
+    strategy = ContinualStrategy(
+        learner=learner,
+        plan=budget,
+        rng=rng,
+        device=device(setting.workspace),
+        progress=step_progress(setting.report, what),
+    )
+    strategy.train(single_experience(FaceDataset(torch.from_numpy(images), labels)), eval_streams=[])
+    learner.cpu()
+
+
+def labelled_exemplars(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Exemplars:
+    """Return the labelled faces of session 0 as a replay memory takes them."""
+    return _exemplars(0, images, labels, LABELLED)
+
+
+def found_exemplars(experience: int, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Exemplars:
+    """Return faces of an experience under the outputs that a baseline gave them."""
+    return _exemplars(experience, images, labels, PSEUDO_LABELLED)
+
+
+def features(network: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return `(N, D)` embeddings."""
+    vectors, _ = embed(network, images)
+    return vectors
+
+
+def answers(network: Network, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the `(N,)` outputs that are the highest."""
+    _, logits = embed(network, images)
+    best: NDArray[np.int64] = logits.argmax(axis=1)
+    return best
+
+
+def _held_out(workspace: Workspace, sources: Sequence[str]) -> NDArray[np.bool_]:
+    with workspace.store.reading() as transaction:
+        labelled = faces.by_ids(transaction, faces.in_experience(transaction, 0))
+    share = workspace.configuration.memory.calibration_share
+    apart = {face.source for face in labelled if is_held_out(face.sha256, share)}
+    return np.array([source in apart for source in sources])
+
+
+def _exemplars(
+    experience: int, images: NDArray[np.uint8], labels: NDArray[np.int64], origin: int
+) -> Exemplars:
+    return Exemplars(
+        experience * MOST_FACES + np.arange(len(images)),
+        images,
+        labels,
+        np.ones(len(images), np.float32),
+        np.full(len(images), origin, np.int8),
+    )

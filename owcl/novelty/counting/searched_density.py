@@ -1,0 +1,66 @@
+"""Counting one by one: the best cluster over all densities is taken away, until none is good enough."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import DBSCAN
+from sklearn.metrics import silhouette_samples
+from sklearn.neighbors import NearestNeighbors
+
+from owcl.novelty.base import NO_CLUSTER
+from owcl.novelty.counting.base import (
+    LARGEST_TREE,
+    PartitionCount,
+    clusters_of,
+    extended,
+    numbered,
+    reduced,
+    sample,
+)
+
+NEIGHBOURS = 7
+DENSITIES = np.linspace(0.1, 0.9, 9)
+"""Quantiles of the distance to the seventh neighbour that are tried as the radius."""
+
+
+class SearchedDensityCount(PartitionCount):
+    """DBSCAN at several radii: the large cluster that stands out most is taken, then the next.
+
+    Source:
+        SelfAdapt (arXiv 2504.03615), which takes one cluster an update and searches the radius. What stands
+        out most is ours: the highest mean silhouette.
+    """
+
+    def partition(
+        self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Return the `(M,)` cluster of each whitened face."""
+        rows = sample(len(points), LARGEST_TREE, rng)
+        space = reduced(points[rows])
+        # As many faces as make a class of the whole pool make one of the sample in proportion.
+        enough = max(NEIGHBOURS, round(smallest * len(rows) / len(points)))
+        labels = np.full(len(rows), NO_CLUSTER, np.int64)
+        left = np.arange(len(rows))
+        while len(best := standing_out(space[left], enough)):
+            labels[left[best]] = clusters_of(labels)
+            left = np.delete(left, best)
+        return numbered(extended(points, rows, labels), smallest)
+
+
+def standing_out(points: NDArray[np.float64], smallest: int) -> NDArray[np.int64]:
+    """Return the rows of the cluster with the highest mean silhouette; none where there is no cluster."""
+    best, quality = np.empty(0, np.int64), -1.0
+    if len(points) < smallest:
+        return best
+    to_neighbour = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors(points)[0][:, -1]
+    for radius in np.unique(np.quantile(to_neighbour, DENSITIES)):
+        labels = numbered(DBSCAN(eps=radius, min_samples=NEIGHBOURS).fit_predict(points), smallest)
+        if not 2 <= len(np.unique(labels)) < len(points):
+            continue
+        silhouettes = silhouette_samples(points, labels)
+        for cluster in range(clusters_of(labels)):
+            members = np.flatnonzero(labels == cluster)
+            if silhouettes[members].mean() > quality:
+                best, quality = members, float(silhouettes[members].mean())
+    return best
