@@ -178,7 +178,8 @@ def stream_row(
         # At the end of the stream hardly any method is without a class, so that there is little to reject.
         "auroc": _mean_of([row["auroc"] for row in rows[:-1]]),
         "count_mae": count_mae(
-            [row["count"]["value"] for row in later], [int(row["true_count"]) for row in later]
+            [row["count"]["value"] for row in later],
+            [len(world.key.arrivals[row["experience"]]) for row in later],
         ),
         **discovery,
         "seconds": float(np.sum([row["seconds"] for row in rows])),
