@@ -61,10 +61,13 @@ class FaceDataset(torch.utils.data.Dataset[tuple[Tensor, int]]):
 
 
 def benchmark(train: Sequence[FaceDataset], test: Sequence[FaceDataset] = ()) -> Any:
-    """Return an Avalanche benchmark with a train stream of one experience for each dataset given."""
-    streams = {"train": [as_classification_dataset(dataset) for dataset in train]}
+    """Return an Avalanche benchmark with a train stream of one experience for each dataset given.
+
+    The dataset of an experience says which faces it holds, as `face_ids`.
+    """
+    streams = {"train": [_avalanche(dataset) for dataset in train]}
     if test:
-        streams["test"] = [as_classification_dataset(dataset) for dataset in test]
+        streams["test"] = [_avalanche(dataset) for dataset in test]
     return benchmark_from_datasets(**streams)
 
 
@@ -94,6 +97,16 @@ def scheduled_benchmark(schedule: Schedule) -> Any:
 def single_experience(dataset: FaceDataset) -> Any:
     """Return an Avalanche experience of one dataset's faces."""
     return benchmark([dataset]).train_stream[0]
+
+
+def pixels(experience: Any) -> Tensor:
+    """Return the `(N, 3, H, W)` uint8 images of an experience."""
+    dataset = experience.dataset
+    return torch.stack([dataset[row][0] for row in range(len(dataset))])
+
+
+def _avalanche(dataset: FaceDataset) -> Any:
+    return as_classification_dataset(dataset).update_data_attribute("face_ids", dataset.face_ids.tolist())
 
 
 def _decoded(

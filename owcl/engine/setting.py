@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer
-from owcl.engine.evaluate import read_images
 from owcl.engine.memory import is_held_out
 from owcl.engine.scoring import World
 from owcl.engine.train import device, step_progress
@@ -19,7 +20,7 @@ from owcl.learners.strategy import ContinualStrategy, TrainableLearner, Training
 from owcl.memory.replay import LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
-from scenarios.streams import FaceDataset, single_experience
+from scenarios.streams import FaceDataset, pixels, scheduled_benchmark, single_experience
 from storage import classes, faces, models
 
 MOST_FACES = 10**9
@@ -67,15 +68,10 @@ def setting_of(workspace: Workspace, world: World, report: Report) -> Setting:
     answer = Answer.load(workspace.root / first.weights, first)
     wanted = [ids[method] for method in world.schedule.known]
     network = with_outputs(answer.network, answer.outputs, wanted, torch.Generator())
-    sessions, sources = [], []
-    for scheduled in world.schedule.experiences:
-        images, kept = read_images(workspace, [str(path) for path in scheduled.paths])
-        truth = world.key.numbers(scheduled.paths)[kept]
-        arrived = sum(len(methods) for methods in world.key.arrived(scheduled.index))
-        sessions.append(Session(images, truth, arrived))
-        sources.append([str(scheduled.paths[row]) for row in kept])
-    held_out = _held_out(workspace, sources[0])
-    return Setting(workspace, network, tuple(sessions), held_out, world.test, len(wanted), report)
+    stream = scheduled_benchmark(world.schedule).train_stream
+    sessions = tuple(_session(world, experience) for experience in stream)
+    held_out = _held_out(workspace, _sources(world, stream[0]))
+    return Setting(workspace, network, sessions, held_out, world.test, len(wanted), report)
 
 
 def grown(network: Network, num_classes: int, rng: np.random.Generator) -> tuple[Network, torch.Generator]:
@@ -135,11 +131,22 @@ def answers(network: Network, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     return best
 
 
-def _held_out(workspace: Workspace, sources: Sequence[str]) -> NDArray[np.bool_]:
+def _session(world: World, experience: Any) -> Session:
+    """Join an experience of the stream with its truth, which the stream itself does not hold."""
+    arrived = sum(len(methods) for methods in world.key.arrived(experience.current_experience))
+    return Session(pixels(experience).numpy(), world.key.numbers(_sources(world, experience)), arrived)
+
+
+def _sources(world: World, experience: Any) -> list[Path]:
+    paths = [path for scheduled in world.schedule.experiences for path in scheduled.paths]
+    return [paths[face_id] for face_id in experience.dataset.face_ids]
+
+
+def _held_out(workspace: Workspace, sources: Sequence[Path]) -> NDArray[np.bool_]:
     with workspace.store.reading() as transaction:
         labelled = faces.by_ids(transaction, faces.in_experience(transaction, 0))
     share = workspace.configuration.memory.calibration_share
-    apart = {face.source for face in labelled if is_held_out(face.sha256, share)}
+    apart = {Path(face.source) for face in labelled if is_held_out(face.sha256, share)}
     return np.array([source in apart for source in sources])
 
 

@@ -16,6 +16,7 @@ from owcl.learners.base import Batch
 from owcl.learners.resuming import Resumption, Training
 from owcl.memory.replay import Exemplars
 from owcl.models.network import Network
+from scenarios.streams import pixels
 
 with warnings.catch_warnings():
     # Solvers that Avalanche brings along warn of their own future at import.
@@ -119,9 +120,8 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
 
     def _faces(self, experience: Any) -> tuple[Tensor, np.ndarray]:
         """Return `(N, 3, H, W)` uint8 images and `(N,)` labels of the experience and the memory."""
-        dataset = experience.dataset
-        images = [torch.stack([dataset[row][0] for row in range(len(dataset))])]
-        labels = [np.array(list(dataset.targets), np.int64)]
+        images = [pixels(experience)]
+        labels = [np.array(list(experience.dataset.targets), np.int64)]
         if self.replay is not None and len(self.replay):
             images.append(torch.from_numpy(self.replay.images))
             labels.append(self.replay.class_ids)
