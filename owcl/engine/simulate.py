@@ -279,5 +279,5 @@ def _baseline(workspace: Workspace, world: World, name: str, report: Report) -> 
         **undefined,
         "forget_labelled": known_first - known_last,
         "forget_seen": None,
-        "seconds": time.monotonic() - began,
+        "seconds_per_experience": (time.monotonic() - began) / max(1, len(by_experience) - 1),
     }

@@ -24,7 +24,7 @@ COLUMNS = (
     "persistence",
     "swaps",
     "auroc",
-    "seconds",
+    "seconds_per_experience",
 )
 """What is said of each method, in the order of the table."""
 NOT_DEFINED = "\N{EN DASH}"
