@@ -11,6 +11,12 @@ from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.cli.session import opened
 
+WORDS = {
+    "adapted": "the adapted network",
+    "extended": "the earlier network, with what was discovered and decided",
+    "unchanged": "as before: there was nothing to learn",
+}
+
 
 @click.command(cls=TaughtCommand)
 @workspace_option
@@ -37,16 +43,11 @@ def update(root: Path, learner: str | None, as_json: bool) -> None:
     if as_json:
         output.json_object(result)
         return
-    network = (
-        "the adapted network"
-        if result.accepted
-        else "the earlier network, with what was discovered and decided"
-    )
     output.fields(
         {
             "experience": result.experience,
             "model version": result.model_version,
-            "answers now": network if result.changed else "as before: there was nothing to learn",
+            "answers now": WORDS[result.answers],
             **result.gate,
         }
     )

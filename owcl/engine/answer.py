@@ -62,6 +62,7 @@ class Answer:
 
     def __init__(
         self,
+        *,
         network: Network,
         outputs: tuple[int, ...],
         version: int,
@@ -123,16 +124,16 @@ class Answer:
         handicaps = _handicaps(leads, calibration.class_ids, labelled, vouched, doubt.takeover_rate)
         head.calibrate(held_out, calibration.class_ids)
         answer = cls(
-            network,
-            outputs,
-            UNKNOWN,
-            head,
-            handicaps,
-            vouched,
-            vectors,
-            memory.class_ids,
-            doubt.score,
-            doubt.false_alarm_rate,
+            network=network,
+            outputs=outputs,
+            version=UNKNOWN,
+            head=head,
+            handicaps=handicaps,
+            vouched=vouched,
+            exemplars=vectors,
+            exemplar_ids=memory.class_ids,
+            score=doubt.score,
+            false_alarm_rate=doubt.false_alarm_rate,
         )
         answer.doubts = answer._score.score(held_out)
         return answer
@@ -223,16 +224,16 @@ class Answer:
         )
         handicaps = {int(class_id): float(value) for class_id, value in facts["handicaps"].items()}
         answer = cls(
-            network,
-            tuple(facts["outputs"]),
-            version.id,
-            head,
-            handicaps,
-            frozenset(facts.get("vouched", ())),
-            arrays["exemplars"],
-            arrays["exemplar_ids"],
-            facts["score"],
-            facts["false_alarm_rate"],
+            network=network,
+            outputs=tuple(facts["outputs"]),
+            version=version.id,
+            head=head,
+            handicaps=handicaps,
+            vouched=frozenset(facts.get("vouched", ())),
+            exemplars=arrays["exemplars"],
+            exemplar_ids=arrays["exemplar_ids"],
+            score=facts["score"],
+            false_alarm_rate=facts["false_alarm_rate"],
         )
         answer.doubts = arrays["doubts"]
         return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,17 +37,20 @@ VOUCHING_FACES = 3
 ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
 
 
+Answers = Literal["adapted", "extended", "unchanged"]
+"""Who answers after an update: a network that passed the gate; the earlier one, with the new classes and what
+people vouch for; or the earlier model as it was, since there was nothing to learn."""
+
+
 @dataclass(frozen=True)
 class UpdateResult:
     """What came of it."""
 
     experience: int
     model_version: int
-    changed: bool
-    """Whether there was anything to learn, in faces or in what people vouch for."""
-    accepted: bool
-    """Whether an adapted network passed the gate; otherwise the old one answers, with what is new."""
+    answers: Answers
     gate: dict[str, Any]
+    """On what evidence an adapted network was let through or not; empty where none was adapted."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,11 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     report("checking the new version", 0, None)
     adapted = _fitted(workspace, network, outputs, kept, material)
     gate = _gate(answer, adapted, kept, material)
-    accepted = bool(gate["passed"])
-    if not accepted:
+    if not gate["passed"]:
         adapted = _fitted(workspace, answer.network, answer.outputs, kept, material)
     version = store_answer(workspace, adapted, kept, answer.version, gate, experience)
     _reattribute(workspace, workspace.answer(), experience)
-    return UpdateResult(experience, version, True, accepted, gate)
+    return UpdateResult(experience, version, "adapted" if gate["passed"] else "extended", gate)
 
 
 def _without_learning(
@@ -110,7 +112,7 @@ def _without_learning(
     _reattribute(workspace, answer, experience)
     with workspace.store.transaction() as transaction:
         experiences.set_state(transaction, experience, "updated")
-    return UpdateResult(experience, answer.version, changed, not changed, {})
+    return UpdateResult(experience, answer.version, "extended" if changed else "unchanged", {})
 
 
 def _fitted(
