@@ -1,0 +1,71 @@
+"""The head start of peers: new outputs begin where no class is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from owcl.engine.baselines import give_head_start
+from owcl.engine.setting import answers, grown
+from owcl.learners.base import UNLABELLED
+from owcl.models.backbones import build_backbone
+from owcl.models.network import Network
+
+KNOWN, NEW = 2, 2
+
+
+def textures(rng: np.random.Generator, kinds: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return 48-pixel images of four kinds that any network tells apart: noise of four grains."""
+    grains = [1, 2, 4, 8]
+    images = [
+        rng.integers(0, 256, (3, 48 // grains[kind], 48 // grains[kind]))
+        .repeat(grains[kind], 1)
+        .repeat(grains[kind], 2)
+        for kind in kinds.tolist()
+    ]
+    return np.stack(images).astype(np.uint8)
+
+
+@pytest.fixture
+def teacher() -> Network:
+    torch.manual_seed(0)
+    network = Network(build_backbone("forensic_small"), KNOWN)
+    network.train()
+    with torch.no_grad():  # Normalisation has to have seen something.
+        for _ in range(20):
+            network(torch.rand(16, 3, 48, 48) * 2 - 1)
+    return network.eval()
+
+
+def test_new_faces_go_to_new_outputs_before_anything_is_learned(
+    teacher: Network, rng: np.random.Generator
+) -> None:
+    kinds = np.repeat(np.arange(KNOWN + NEW), 30)
+    images = textures(rng, kinds)
+    labels = np.where(kinds < KNOWN, kinds, UNLABELLED)
+    network, _ = grown(teacher, KNOWN + NEW, rng)
+    before = network.head.weight.detach().clone()
+    give_head_start(network, teacher, images, labels, rng)
+    given = answers(network, images[kinds >= KNOWN])
+    assert set(np.unique(given)) == {KNOWN, KNOWN + 1}
+    for kind in (KNOWN, KNOWN + 1):
+        assert len(np.unique(given[kinds[kinds >= KNOWN] == kind])) == 1
+    assert torch.equal(network.head.weight[:KNOWN], before[:KNOWN])
+
+
+def test_a_class_without_a_face_leaves_no_gap(teacher: Network, rng: np.random.Generator) -> None:
+    kinds = np.repeat([0, 2, 3], 30)
+    labels = np.where(kinds == 0, 0, UNLABELLED)
+    network, _ = grown(teacher, KNOWN + NEW, rng)
+    give_head_start(network, teacher, textures(rng, kinds), labels, rng)
+    lengths = network.head.weight.norm(dim=1)
+    assert torch.allclose(lengths[KNOWN:], lengths[:KNOWN].mean())
+
+
+def test_where_nothing_is_new_the_head_stays(teacher: Network, rng: np.random.Generator) -> None:
+    kinds = np.repeat(np.arange(KNOWN), 10)
+    network, _ = grown(teacher, KNOWN, rng)
+    give_head_start(network, teacher, textures(rng, kinds), kinds, rng)
+    assert torch.equal(network.head.weight, teacher.head.weight)
