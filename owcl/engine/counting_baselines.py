@@ -19,8 +19,8 @@ from owcl.engine.setting import (
     found_exemplars,
     grown,
     labelled_exemplars,
-    learn,
     plan,
+    train,
 )
 from owcl.learners.base import UNLABELLED
 from owcl.learners.kmeans import semi_supervised_kmeans
@@ -96,7 +96,7 @@ def loop(score: str, estimator: str) -> Baseline:
                 network, torch_rng = grown(network, network.num_classes + clusters_of(clusters), rng)
                 images = np.concatenate([remembered.images, found.images])
                 told = np.concatenate([remembered.class_ids, found.class_ids])
-                learn(setting, Supervised(network, torch_rng), plan(setting), rng, images, told, estimator)
+                train(setting, Supervised(network, torch_rng), plan(setting), rng, images, told, estimator)
                 remembered = memory.bounded(per_class, rng, remembered, found)
             yield answers(network, setting.test)
 

@@ -14,7 +14,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.candidates import Judged, rejected_examples, settle
 from owcl.engine.journal import journalled
-from owcl.engine.train import device, step_progress
+from owcl.engine.learning import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.faces.reposting import reposted_views

@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer
+from owcl.engine.learning import learn
 from owcl.engine.memory import is_held_out
 from owcl.engine.scoring import World
-from owcl.engine.train import device, step_progress
 from owcl.engine.workspace import Report, Workspace
-from owcl.learners.strategy import ContinualStrategy, TrainableLearner, TrainingPlan
+from owcl.learners.strategy import TrainableLearner, TrainingPlan
 from owcl.memory.replay import LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
-from scenarios.streams import FaceDataset, pixels, scheduled_benchmark, single_experience
+from scenarios.streams import FaceDataset, pixels, scheduled_benchmark
 from storage import classes, faces, models
 
 MOST_FACES = 10**9
@@ -87,7 +87,7 @@ def plan(setting: Setting) -> TrainingPlan:
     return TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
 
 
-def learn(
+def train(
     setting: Setting,
     learner: TrainableLearner,
     budget: TrainingPlan,
@@ -96,16 +96,9 @@ def learn(
     labels: NDArray[np.int64],
     what: str,
 ) -> None:
-    """Run a learner over faces, and say what is running."""
-    strategy = ContinualStrategy(
-        learner=learner,
-        plan=budget,
-        rng=rng,
-        device=device(setting.workspace),
-        progress=step_progress(setting.report, what),
-    )
-    strategy.train(single_experience(FaceDataset(torch.from_numpy(images), labels)), eval_streams=[])
-    learner.cpu()
+    """Train a learner on faces, and say what is running."""
+    dataset = FaceDataset(torch.from_numpy(images), labels)
+    learn(setting.workspace, learner, budget, rng, dataset, setting.report, what)
 
 
 def labelled_exemplars(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Exemplars:

@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration, Doubt
 from owcl.engine.journal import journalled
+from owcl.engine.learning import learn
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.faces.load import LoadedFace, load_many
-from owcl.learners.strategy import ContinualStrategy, Progress, TrainingPlan
+from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, Exemplars
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
 from owcl.types import Quarantined
 from scenarios.method_folders import method_folders
-from scenarios.streams import FaceDataset, single_experience
+from scenarios.streams import FaceDataset
 from storage import classes, experiences, faces, memberships, models, quarantine
 
 SMALLEST_CLASS = 20
@@ -105,17 +106,6 @@ def doubt(workspace: Workspace) -> Doubt:
     """Return the rates that answers keep and the score that they go by, as configured."""
     settings = workspace.configuration.novelty
     return Doubt(settings.false_alarm_rate, settings.takeover_rate, settings.score)
-
-
-def step_progress(report: Report, what: str) -> Progress:
-    """Return a progress callback of a strategy that reports its steps."""
-    return lambda step, steps, _: report(what, step, steps)
-
-
-def device(workspace: Workspace) -> str:
-    """Return where to compute, as configured."""
-    chosen = workspace.configuration.training.device
-    return ("cuda" if torch.cuda.is_available() else "cpu") if chosen == "auto" else chosen
 
 
 def _refuse_trained(workspace: Workspace) -> None:
@@ -219,17 +209,11 @@ def _trained(workspace: Workspace, fit: Exemplars, rng: np.random.Generator, rep
             batch_size=64,
             pretext=settings.training.pretext_faces,
         )
-    strategy = ContinualStrategy(
-        learner=learner,
-        plan=TrainingPlan(settings.training.first_steps, settings.training.learning_rate),
-        rng=rng,
-        device=device(workspace),
-        progress=step_progress(report, "learning labelled faces"),
-    )
+    plan = TrainingPlan(settings.training.first_steps, settings.training.learning_rate)
     labels: NDArray[np.int64] = np.searchsorted(class_ids, fit.class_ids)
     dataset = FaceDataset(torch.from_numpy(fit.images), labels, fit.face_ids)
-    strategy.train(single_experience(dataset), eval_streams=[])
-    return network.cpu()
+    learn(workspace, learner, plan, rng, dataset, report, "learning labelled faces")
+    return network
 
 
 def _accuracy(answer: Answer, calibration: Calibration) -> float:

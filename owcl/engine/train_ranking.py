@@ -13,19 +13,19 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from owcl.engine.journal import journalled
+from owcl.engine.learning import learn
 from owcl.engine.ranking_model import Images, RankingModel
-from owcl.engine.train import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.evaluation import sequences
 from owcl.faces.load import LoadedFace, load_many
 from owcl.learners.component_order import ordered_subsets
 from owcl.learners.ranking import Ranking, Recipe
-from owcl.learners.strategy import ContinualStrategy, TrainingPlan
+from owcl.learners.strategy import TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.localiser import Localiser
 from scenarios.layouts.seqdeepfake import SPLITS, EditedFace, read
-from scenarios.streams import FaceDataset, single_experience
+from scenarios.streams import FaceDataset
 from storage import models
 
 SHORT = 3
@@ -157,15 +157,9 @@ def _trained(
     dataset = FaceDataset(
         torch.from_numpy(faces.images), np.array([labels[tuple(row)] for row in faces.rows.tolist()])
     )
-    strategy = ContinualStrategy(
-        learner=learner,
-        plan=TrainingPlan(settings.training.ranking_steps, LEARNING_RATE),
-        rng=rng,
-        device=device(workspace),
-        progress=step_progress(report, "learning edits"),
-    )
-    strategy.train(single_experience(dataset), eval_streams=[])
-    return network.cpu().eval()
+    plan = TrainingPlan(settings.training.ranking_steps, LEARNING_RATE)
+    learn(workspace, learner, plan, rng, dataset, report, "learning edits")
+    return network.eval()
 
 
 def _calibrated(model: RankingModel, faces: _Split) -> RankingModel:

@@ -14,18 +14,19 @@ from sqlalchemy import Connection
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.journal import journalled
-from owcl.engine.train import device, doubt, step_progress, store_answer
+from owcl.engine.learning import learn
+from owcl.engine.train import doubt, store_answer
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.learners.base import UNLABELLED
 from owcl.learners.kmeans import semi_supervised_kmeans
 from owcl.learners.registry import Build, learner_named
-from owcl.learners.strategy import ContinualStrategy, TrainableLearner, TrainingPlan
+from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
-from scenarios.streams import FaceDataset, single_experience
+from scenarios.streams import FaceDataset
 from storage import attributions, classes, embeddings, experiences, faces, memberships
 
 LARGEST_FALL = 0.01
@@ -219,31 +220,15 @@ def _adapted(
     teacher = with_outputs(answer.network, answer.outputs, kept, torch.Generator())
     learner = build(network, torch_rng, teacher)
     plan = TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
-    _run(workspace, learner, plan, rng, images, labels, report, "learning what was discovered")
+    dataset = FaceDataset(torch.from_numpy(images), labels)
+    learn(workspace, learner, plan, rng, dataset, report, "learning what was discovered")
     if settings.refine_steps:
         labels = _pseudo_labels(network, images, labels, rng)
+        dataset = FaceDataset(torch.from_numpy(images), labels)
         refiner = Supervised(network, torch_rng)
         plan = TrainingPlan(settings.refine_steps, settings.learning_rate / 10)
-        _run(workspace, refiner, plan, rng, images, labels, report, "refining")
+        learn(workspace, refiner, plan, rng, dataset, report, "refining")
     return network
-
-
-def _run(
-    workspace: Workspace,
-    learner: TrainableLearner,
-    plan: TrainingPlan,
-    rng: np.random.Generator,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    report: Report,
-    what: str,
-) -> None:
-    strategy = ContinualStrategy(
-        learner=learner, plan=plan, rng=rng, device=device(workspace), progress=step_progress(report, what)
-    )
-    dataset = FaceDataset(torch.from_numpy(images), labels)
-    strategy.train(single_experience(dataset), eval_streams=[])
-    learner.cpu()
 
 
 def _pseudo_labels(

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from owcl.learners.base import Batch
 from owcl.learners.resuming import Resumption, Training
 from owcl.memory.replay import Exemplars
-from owcl.models.network import Network
 from scenarios.streams import pixels
 
 with warnings.catch_warnings():
@@ -27,8 +26,8 @@ with warnings.catch_warnings():
 class TrainableLearner(Protocol):
     """A learner that is an `nn.Module`; see `owcl.learners.base.Learner`."""
 
-    network: Network
-
+    @property
+    def network(self) -> nn.Module: ...  # noqa: D102
     def batches(self, labels: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]: ...  # noqa: D102
     def losses(self, batch: Batch) -> dict[str, Tensor]: ...  # noqa: D102
     def cpu(self) -> Any: ...  # noqa: D102
