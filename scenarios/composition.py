@@ -18,7 +18,17 @@ from scenarios.folder import Tree, planned_image_size, read_tree, scheduled
 from scenarios.schedule import REAL, Arrival, FileEntry, Schedule, StreamPlan
 from scenarios.truth import AnswerKey
 
-PRESETS = ("steady", "cgcd", "quiet", "return", "burst", "trickle", "reposted", "lookalike")
+PRESETS = (
+    "steady",
+    "cgcd",
+    "quiet",
+    "return",
+    "return_long",
+    "burst",
+    "trickle",
+    "reposted",
+    "lookalike",
+)
 """The names, in the order of `presets/*.toml` that a person needs; each file says what it is for."""
 TEST_FRACTION = 0.25
 SECOND_VERSION = "_second_version"

@@ -20,9 +20,9 @@ from owcl.engine.simulate import Asked, simulate
 from owcl.engine.workspace import Workspace
 from owcl.evaluation.discovery import false_new
 from owcl.evaluation.table import summary
-from storage import experiences, faces
+from storage import experiences, faces, models
 
-PRESETS = ("quiet", "reposted", "return", "trickle", "lookalike", "burst")
+PRESETS = ("quiet", "reposted", "return", "return_long", "trickle", "lookalike", "burst")
 COLUMNS = ("discovery_f1", "count_mae", "latency_faces", "persistence", "swaps", "acc_known", "id_acc_all")
 
 
@@ -35,7 +35,14 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="learn with all of the steps")
     asked = parser.parse_args()
     print(f"{platform.platform()}, torch {version('torch')}, seeds 0 to {asked.seeds - 1}", flush=True)
-    headers = ("preset", "experiences", "faces", "false classes per 100 experiences", *COLUMNS)
+    headers = (
+        "preset",
+        "experiences",
+        "faces",
+        "model versions",
+        "false classes per 100 experiences",
+        *COLUMNS,
+    )
     print("\n| " + " | ".join(headers) + " |\n" + "|---" * len(headers) + "|", flush=True)
     for preset in asked.presets:
         with progress() as report:
@@ -52,18 +59,19 @@ def row(preset: str, lived: Mapping[str, Any]) -> Sequence[str]:
     """Return the cells of a preset: what it was, its false classes, and means over seeds."""
     figures = lived["methods"]["owcl"]
     seen = [extent(Path(root)) for root in lived["workspaces"]]
-    lengths, sizes = (sum(counts) for counts in zip(*seen, strict=True))
+    lengths, sizes, versions = (sum(counts) for counts in zip(*seen, strict=True))
     made = false_new(round(sum(figures["false_new"])), lengths, sizes)
     (cells,) = summary({preset: figures}, COLUMNS)
-    return [preset, str(lengths), str(sizes), f"{made['per_100_experiences']:.1f}", *cells[1:]]
+    return [preset, str(lengths), str(sizes), str(versions), f"{made['per_100_experiences']:.1f}", *cells[1:]]
 
 
-def extent(root: Path) -> tuple[int, int]:
-    """Return how many unlabelled experiences a stream had, and how many faces came in with them."""
+def extent(root: Path) -> tuple[int, int, int]:
+    """Return a stream's unlabelled experiences, the faces that came in with them, and the model versions."""
     with Workspace.open(root) as workspace, workspace.store.reading() as transaction:
         latest = experiences.latest(transaction)
         length = 0 if latest is None else latest.index
-        return length, sum(faces.count(transaction, index) for index in range(1, length + 1))
+        came = sum(faces.count(transaction, index) for index in range(1, length + 1))
+        return length, came, len(models.everything(transaction))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--preset",
             metavar="NAME",
-            help="How methods arrive: steady, cgcd, quiet, return, burst, trickle, reposted or lookalike; "
-            "else by the scenario's own plan.",
+            help="How methods arrive: steady, cgcd, quiet, return, return_long, burst, trickle, reposted or "
+            "lookalike; else by the scenario's own plan.",
         ),
         click.option(
             "--operator",

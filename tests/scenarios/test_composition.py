@@ -102,6 +102,15 @@ def test_in_return_every_new_method_stays_away_for_one_to_three_experiences_and_
     assert set(away) == {1, 2, 3}
 
 
+def test_the_long_return_has_fifty_experiences_and_nine_arrivals_of_one() -> None:
+    for plan in _plans("return_long", round(read_preset("return_long").known_share * 13)):
+        arrived = [index for index, arrival in enumerate(plan.arrivals) if arrival.novel]
+        assert len(plan.arrivals) == 50
+        assert [len(plan.arrivals[index].novel) for index in arrived] == [1] * 9
+        assert all(arrival.novel_per_class >= 150 for arrival in plan.arrivals)
+        assert all(arrival.seen_per_class == 20 for arrival in plan.arrivals)
+
+
 def test_burst_brings_six_or_more_at_once() -> None:
     for plan in _plans("burst", 6):
         assert [len(arrival.novel) for arrival in plan.arrivals] == [8, 0]
