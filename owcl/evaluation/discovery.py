@@ -39,7 +39,9 @@ class Discoveries:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
+        """Harmonic mean of precision and recall; NaN where nothing was to be found, and nothing was."""
+        if not self.purity and not self.fragments:
+            return math.nan
         total = self.precision + self.recall
         return 2 * self.precision * self.recall / total if total else 0.0
 

@@ -114,6 +114,12 @@ def test_discovery_class_by_class() -> None:
     assert (found.precision, found.recall) == (1 / 5, 1 / 2)
 
 
+def test_where_nothing_new_came_only_a_class_is_a_fault() -> None:
+    assert np.isnan(discovery.discoveries({}, {}).f1)
+    assert discovery.discoveries({1: {0: 30}}, {}).f1 == 0
+    assert discovery.discoveries({}, {2: 100}).f1 == 0
+
+
 def test_abstention_is_right_where_there_is_no_class() -> None:
     truth = np.array([0, 0, 1, 1, 2, 2, 3, 3])
     predicted = np.array([0, 0, 1, -1, 10, -1, -1, 1])
