@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ def setting_of(workspace: Workspace, world: World, report: Report) -> Setting:
     answer = Answer.load(workspace.root / first.weights, first)
     wanted = [ids[method] for method in world.schedule.known]
     network = with_outputs(answer.network, answer.outputs, wanted, torch.Generator())
-    stream = scheduled_benchmark(world.schedule).train_stream
+    # The test faces are decoded already.
+    stream = scheduled_benchmark(replace(world.schedule, test=())).train_stream
     sessions = tuple(_session(world, experience) for experience in stream)
     held_out = _held_out(workspace, _sources(world, stream[0]))
     return Setting(workspace, network, sessions, held_out, world.test, len(wanted), report)
