@@ -43,7 +43,7 @@ def freeze_and_cluster(setting: Setting) -> Predictions:
         Freeze and Cluster (arXiv 2503.09106).
     """
     network, first = setting.network, setting.sessions[0]
-    counter = setting.workspace.configuration.novelty.count
+    settings = setting.workspace.configuration.novelty
     seen, labels = [features(network, first.images)], [first.truth]
     on_test = features(network, setting.test)
     yield answers(network, setting.test)
@@ -53,7 +53,8 @@ def freeze_and_cluster(setting: Setting) -> Predictions:
         labels.append(np.full(len(session.images), UNLABELLED, np.int64))
         fit, came = ~setting.held_out, np.concatenate(seen[1:])
         outside = rejected("neighbours", seen[0][fit], first.truth[fit], seen[0][setting.held_out], came)
-        found = estimator_named(counter)().fit(seen[0][fit], first.truth[fit]).estimate(came[outside], rng)
+        counter = estimator_named(settings.count)(settings.smallest_class)
+        found = counter.fit(seen[0][fit], first.truth[fit]).estimate(came[outside], rng)
         everything = np.concatenate(seen)
         number = setting.num_known + found.value
         partition = semi_supervised_kmeans(everything, np.concatenate(labels), number, rng)
@@ -75,7 +76,8 @@ def loop(score: str, estimator: str) -> Baseline:
     def predictions(setting: Setting) -> Predictions:
         network, first = setting.network, setting.sessions[0]
         yield answers(network, setting.test)
-        per_class = setting.workspace.configuration.memory.per_class
+        settings = setting.workspace.configuration
+        per_class, smallest = settings.memory.per_class, settings.novelty.smallest_class
         rng = setting.workspace.rng(estimator, 0)
         fit = labelled_exemplars(first.images[~setting.held_out], first.truth[~setting.held_out])
         remembered = memory.bounded(per_class, rng, fit)
@@ -86,7 +88,7 @@ def loop(score: str, estimator: str) -> Baseline:
             pool = np.concatenate([waiting, session.images])
             known, came = features(network, remembered.images), features(network, pool)
             outside = rejected(score, known, remembered.class_ids, features(network, calibration), came)
-            counter = estimator_named(estimator)().fit(known, remembered.class_ids)
+            counter = estimator_named(estimator)(smallest).fit(known, remembered.class_ids)
             clusters = counter.clustered(came[outside], rng)
             in_cluster = clusters != NO_CLUSTER
             waiting = pool[outside][~in_cluster]
