@@ -11,7 +11,7 @@ from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.cli.session import opened
 
-WORDS = {
+WHO_ANSWERS = {
     "adapted": "the adapted network",
     "extended": "the earlier network, with what was discovered and decided",
     "unchanged": "as before: there was nothing to learn",
@@ -47,7 +47,7 @@ def update(root: Path, learner: str | None, as_json: bool) -> None:
         {
             "experience": result.experience,
             "model version": result.model_version,
-            "answers now": WORDS[result.answers],
+            "answers now": WHO_ANSWERS[result.answers],
             **result.gate,
         }
     )

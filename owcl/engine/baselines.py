@@ -21,8 +21,8 @@ from owcl.engine.setting import (
     found_exemplars,
     grown,
     labelled_exemplars,
+    learn_from,
     plan,
-    train,
 )
 from owcl.learners.base import UNLABELLED
 from owcl.learners.kmeans import head_start, semi_supervised_kmeans
@@ -71,7 +71,7 @@ def published(name: str) -> Baseline:
             labels = np.concatenate([first.truth, np.full(len(session.images), UNLABELLED, np.int64)])
             images = np.concatenate([first.images, session.images])
             learner = PUBLISHED[name](network, torch_rng, None)
-            train(setting, learner, plan(setting), rng, images, labels, f"published {name}")
+            learn_from(setting, learner, plan(setting), rng, images, labels, f"published {name}")
             yield answers(network, setting.test)
 
     return predictions
@@ -104,7 +104,7 @@ def rehearsed(name: str) -> Baseline:
             if name not in NEED_LABELS:
                 give_head_start(network, teacher, images, labels, rng)
             learner = (LEARNERS | PUBLISHED)[name](network, torch_rng, teacher)
-            train(setting, learner, plan(setting), rng, images, labels, name)
+            learn_from(setting, learner, plan(setting), rng, images, labels, name)
             given = session.truth if name in NEED_LABELS else answers(network, session.images)
             new = given >= teacher.num_classes
             arrivals = found_exemplars(index, session.images[new], given[new])
@@ -164,7 +164,7 @@ def supervised_bound(setting: Setting) -> Predictions:
     truth = np.concatenate([session.truth for session in setting.sessions])
     settings = setting.workspace.configuration.training
     budget = TrainingPlan(BOUND_UPDATES * settings.update_steps, settings.learning_rate)
-    train(setting, Supervised(network, torch_rng), budget, rng, images, truth, "supervised bound")
+    learn_from(setting, Supervised(network, torch_rng), budget, rng, images, truth, "supervised bound")
     yield answers(network, setting.test)
 
 

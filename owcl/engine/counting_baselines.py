@@ -19,8 +19,8 @@ from owcl.engine.setting import (
     found_exemplars,
     grown,
     labelled_exemplars,
+    learn_from,
     plan,
-    train,
 )
 from owcl.learners.base import UNLABELLED
 from owcl.learners.kmeans import semi_supervised_kmeans
@@ -98,7 +98,9 @@ def loop(score: str, estimator: str) -> Baseline:
                 network, torch_rng = grown(network, network.num_classes + clusters_of(clusters), rng)
                 images = np.concatenate([remembered.images, found.images])
                 told = np.concatenate([remembered.class_ids, found.class_ids])
-                train(setting, Supervised(network, torch_rng), plan(setting), rng, images, told, estimator)
+                learn_from(
+                    setting, Supervised(network, torch_rng), plan(setting), rng, images, told, estimator
+                )
                 remembered = memory.bounded(per_class, rng, remembered, found)
             yield answers(network, setting.test)
 

@@ -88,7 +88,7 @@ def plan(setting: Setting) -> TrainingPlan:
     return TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
 
 
-def train(
+def learn_from(
     setting: Setting,
     learner: TrainableLearner,
     budget: TrainingPlan,

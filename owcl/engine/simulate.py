@@ -6,6 +6,7 @@ The simulator knows the truth and hands none of it on: it feeds files to `ingest
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator
 from owcl.engine.scoring import World
-from owcl.engine.setting import setting_of
+from owcl.engine.setting import Setting, setting_of
 from owcl.engine.train import train_on
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
@@ -120,8 +121,9 @@ def _one_seed(
         world = _world(opened, schedule, key, report)
         rows = _live(opened, world, human, asked.until, report)
         table = {"owcl": scoring.stream_row(opened, world, rows)}
+        setting = functools.cache(lambda: setting_of(opened, world, report))
         for name in asked.rows:
-            table[name] = scoring.recorded(opened, name) or _baseline(opened, world, name, report)
+            table[name] = scoring.recorded(opened, name) or _baseline(world, setting(), name)
             scoring.record(opened, name, table[name])
         scoring.record(opened, "owcl", table["owcl"])
     return rows, table
@@ -254,9 +256,8 @@ def _ask(workspace: Workspace, world: World, human: Operator, experience: int) -
     )
 
 
-def _baseline(workspace: Workspace, world: World, name: str, report: Report) -> dict[str, float | None]:
+def _baseline(world: World, setting: Setting, name: str) -> dict[str, float | None]:
     began = time.monotonic()
-    setting = setting_of(workspace, world, report)
     by_experience = []
     for experience, predicted in enumerate((BASELINES | PEERS)[name](setting)):
         registry: dict[int, int | None] = {number: number for number in range(setting.num_known)}

@@ -38,7 +38,7 @@ VOUCHING_FACES = 3
 ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
 
 
-Answers = Literal["adapted", "extended", "unchanged"]
+WhoAnswers = Literal["adapted", "extended", "unchanged"]
 """Who answers after an update: a network that passed the gate; the earlier one, with the new classes and what
 people vouch for; or the earlier model as it was, since there was nothing to learn."""
 
@@ -49,7 +49,7 @@ class UpdateResult:
 
     experience: int
     model_version: int
-    answers: Answers
+    answers: WhoAnswers
     gate: dict[str, Any]
     """On what evidence an adapted network was let through or not; empty where none was adapted."""
 

@@ -71,9 +71,14 @@ def first_neighbours(points: NDArray[np.floating]) -> NDArray[np.int64]:
     return nearest
 
 
-def tied(ones: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the `(M,)` connected component of each point, where some of them are tied to their nearest."""
+def tied(rows: NDArray[np.int64], nearest: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the `(M,)` connected component of each point.
+
+    Args:
+        rows: of the points that are tied to their nearest.
+        nearest: `(M,)` row of each point's nearest.
+    """
     count = len(nearest)
-    ties = coo_matrix((np.ones(len(ones)), (ones, nearest[ones])), shape=(count, count))
+    ties = coo_matrix((np.ones(len(rows)), (rows, nearest[rows])), shape=(count, count))
     groups: NDArray[np.int64] = connected_components(ties, directed=False)[1].astype(np.int64)
     return groups

@@ -13,8 +13,10 @@ from owcl.novelty.counting.base import LARGEST_TREE, PartitionCount, clusters_of
 from owcl.novelty.counting.first_neighbours import first_neighbours, tied
 
 FACES_A_CLUSTER = 20
+"""Of the pool there is a small cluster for so many faces, but never more than `MOST_CLUSTERS`."""
 MOST_CLUSTERS = 500
 SMALLEST_PURITY = 0.5
+"""Share of its faces that a classifier has to give back to a cluster."""
 FOLDS = 3
 
 
@@ -51,7 +53,7 @@ def mutual_neighbours(points: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def refined(points: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the cluster that a classifier gives each point, without clusters of which it loses half.
+    """Return the `(M,)` cluster that a classifier gives each point, without clusters of which it loses half.
 
     Args:
         points: `(M, D)`.

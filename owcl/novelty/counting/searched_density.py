@@ -1,4 +1,4 @@
-"""Counting one by one: the best cluster over all densities is taken away, until none is good enough."""
+"""Counting one by one: the best cluster over all densities is taken away, until none is large enough."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ class SearchedDensityCount(PartitionCount):
 
 
 def standing_out(points: NDArray[np.float64], smallest: int) -> NDArray[np.int64]:
-    """Return the rows of the cluster with the highest mean silhouette; none where there is no cluster."""
+    """Return the rows of the cluster with the highest mean silhouette over all radii.
+
+    Args:
+        points: `(M, d)`.
+        smallest: faces that make a cluster; where there is none so large, no row is returned.
+    """
     best, quality = np.empty(0, np.int64), -1.0
     if len(points) < smallest:
         return best

@@ -11,6 +11,7 @@ from sklearn.mixture import GaussianMixture
 from owcl.novelty.scores.linear import refuse_nan
 
 COMPONENTS = 5
+"""Gaussians of each class, or one a face where it has fewer."""
 SMALLEST_VARIANCE = 1e-3
 """Of a direction, as a share of the mean over all; a mode of few faces would collapse without it."""
 
