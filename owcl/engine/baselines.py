@@ -142,7 +142,7 @@ def give_head_start(
     # The embedding ends with the features that the head sees.
     weights = network.head.weight
     centres = partition.centres[len(present) :, -weights.shape[1] :]
-    old = teacher.head.weight.detach().numpy()
+    old = teacher.head.weight.detach().cpu().numpy()
     with torch.no_grad():
         weights[teacher.num_classes :] = torch.from_numpy(head_start(centres, old, num_new))
 

@@ -57,3 +57,8 @@ class Taught(nn.Module):
         self.rng = rng
         # In a list, so that it is no submodule: neither trained, nor put into training mode.
         self._teacher = [] if teacher is None else [teacher.eval()]
+
+    @property
+    def teacher(self) -> Network:
+        """The teacher, on the device of the network; a list does not move with it."""
+        return self._teacher[0].to(next(self.network.parameters()).device)

@@ -150,7 +150,7 @@ class CAL(Taught):
             )
         if self._teacher and recipe.distillation:
             losses["distillation"] = recipe.distillation * teacher_distillation(
-                self._teacher[0], images[0][labelled], features[0].pooled[labelled]
+                self.teacher, images[0][labelled], features[0].pooled[labelled]
             )
         return losses
 

@@ -105,7 +105,7 @@ class CPL(Taught):
         if self._teacher and self.recipe.distillation:
             labelled = labels != UNLABELLED
             losses["distillation"] = self.recipe.distillation * teacher_distillation(
-                self._teacher[0], images[labelled], features.pooled[labelled]
+                self.teacher, images[labelled], features.pooled[labelled]
             )
         return losses
 

@@ -103,7 +103,7 @@ class Happy(Taught):
             self._remember(images[: len(labelled)][labelled], truth)
             losses["replay"] = recipe.replay * self._replay(len(labelled))
             losses["distillation"] = recipe.distillation * teacher_distillation(
-                self._teacher[0], images[both], pooled[both]
+                self.teacher, images[both], pooled[both]
             )
         return losses
 
@@ -124,7 +124,7 @@ class Happy(Taught):
     @torch.no_grad()
     def _remember(self, images: Tensor, labels: Tensor) -> None:
         old = labels < self.num_old
-        features = functional.normalize(self._teacher[0](images[old]).pooled.float(), dim=1)
+        features = functional.normalize(self.teacher(images[old]).pooled.float(), dim=1)
         self.sums.index_add_(0, labels[old], features)
         self.squares.index_add_(0, labels[old], features.square().sum(dim=1))
         self.counts.index_add_(0, labels[old], torch.ones(len(features), device=features.device))

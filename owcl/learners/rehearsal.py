@@ -70,7 +70,7 @@ class Rehearsal(Taught):
         logits = self.network(images).logits.float()
         losses = {"cross_entropy": functional.cross_entropy(logits, batch.labels)}
         if self._teacher and self.recipe.dark is not None:
-            teacher = self._teacher[0]
+            teacher = self.teacher
             old = batch.labels < teacher.num_classes
             if not bool(old.any()):
                 return losses

@@ -101,6 +101,6 @@ class SimGCD(Taught):
         }
         if self._teacher and recipe.distillation:
             losses["distillation"] = recipe.distillation * teacher_distillation(
-                self._teacher[0], images[both], pooled[both]
+                self.teacher, images[both], pooled[both]
             )
         return losses

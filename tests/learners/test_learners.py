@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from owcl.errors import NotFound
-from owcl.learners.base import UNLABELLED, Batch
+from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED, learner_named
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
+from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
 from scenarios.streams import FaceDataset, single_experience
@@ -148,3 +149,15 @@ def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
         NotFound, match=r"learner 'magic': there is none of that name\. Choose one of cpl, mpsl"
     ):
         learner_named("magic")
+
+
+def test_a_teacher_is_where_its_learner_is() -> None:
+    # The meta device stands for another one than the processor, which every machine has.
+    network, teacher = (
+        Network(build_backbone("forensic_small"), 2),
+        Network(build_backbone("forensic_small"), 2),
+    )
+    learner = Taught(network, torch.Generator(), teacher)
+    assert learner.teacher.head.weight.device.type == "cpu"
+    learner.to("meta")
+    assert learner.teacher.head.weight.device.type == "meta"
