@@ -16,7 +16,7 @@ from owcl.faces.views import to_float, weak_view
 from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.contrastive import cosine_logits, info_nce, self_distillation, supervised_contrastive
 from owcl.learners.distillation import teacher_distillation
-from owcl.learners.losses import mean_entropy
+from owcl.learners.losses import group_entropy
 from owcl.learners.sampling import drawn_evenly
 from owcl.models.network import Network
 
@@ -33,7 +33,8 @@ class Recipe:
     supervised: float = 0.35
     """Weight of the losses with labels; those without have the rest."""
     entropy: float = 1.0
-    """Of the mean prediction, within the losses without labels."""
+    """Of the mean prediction, within the losses without labels; by group where there is a teacher, since an
+    even one leaves an arriving class next to nothing beside many old ones."""
     distillation: float = 1.0
     """Weight of feature distillation towards the last accepted model, on labelled faces; nothing in the
     published recipe keeps what was learned before."""
@@ -48,7 +49,8 @@ class SimGCD(Taught):
             length as prototypes.
         rng: draws the views.
         recipe: the published one by default.
-        teacher: the last accepted model, for distillation; it is not changed.
+        teacher: the last accepted model, for distillation, which says how many outputs are old; without one
+            all are. It is not changed.
 
     Source:
         Wen, Zhao and Qi, Parametric Classification for Generalized Category Discovery: A Baseline Study,
@@ -64,6 +66,7 @@ class SimGCD(Taught):
     ) -> None:
         super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
+        self.num_old = network.num_classes if teacher is None else teacher.num_classes
         width = network.head.in_features
         # Layers draw their first weights from torch's own source of randomness.
         with torch.random.fork_rng(devices=[]):
@@ -89,7 +92,7 @@ class SimGCD(Taught):
         sharpness = 0.07 - 0.03 * min(batch.progress / SHARPEST_FROM, 1.0)
         truth, both = batch.labels[labelled], labelled.repeat(2)
         unsupervised = 1 - recipe.supervised
-        uneven = math.log(self.network.num_classes) - mean_entropy(cosines / TEMPERATURE)
+        uneven = self._most_even() - group_entropy(cosines / TEMPERATURE, self.num_old)
         losses = {
             "cross_entropy": recipe.supervised
             * functional.cross_entropy(cosines[both] / TEMPERATURE, truth.repeat(2)),
@@ -104,3 +107,8 @@ class SimGCD(Taught):
                 self.teacher, images[both], pooled[both]
             )
         return losses
+
+    def _most_even(self) -> float:
+        """Return the entropy of a mean prediction that is even between the groups and inside each."""
+        num_new = self.network.num_classes - self.num_old
+        return math.log(self.num_old) + (math.log(2 * num_new) if num_new else 0.0)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from owcl.engine.baselines import give_head_start
 from owcl.learners.base import UNLABELLED, Batch
 from owcl.learners.simgcd import Recipe, SimGCD
 from owcl.models.network import Network
@@ -60,6 +61,9 @@ def test_two_unlabelled_methods_are_told_apart_and_the_known_are_not_forgotten(
     network = stream.grown()
     before, _ = stream.accuracies(network)
     assert stream.share_in_new_outputs(network) == 0
+    give_head_start(
+        network, stream.network, stream.images.numpy(), stream.labels, np.random.default_rng(seed)
+    )
     peer = SimGCD(network, torch.Generator().manual_seed(seed), teacher=stream.network)
     learn(peer, stream.images, stream.labels, 120)
     known, novel = stream.accuracies(network)
@@ -92,6 +96,20 @@ def test_a_batch_that_uses_one_output_pays_for_the_other() -> None:
     entropy = -share * math.log(share) - (1 - share) * math.log(1 - share)
     losses = peer.losses(only_red)
     assert losses["entropy"].item() == pytest.approx(0.65 * (math.log(2) - entropy), abs=1e-4)
+
+
+def test_beside_a_teacher_new_outputs_are_to_get_half_however_many_old_ones_there_are() -> None:
+    taught = SimGCD(learner().network, torch.Generator().manual_seed(0), teacher=Network(Colours(), 1))
+    # One old and one new output with half of the faces each is as even as it gets.
+    assert taught.losses(red_and_green())["entropy"].item() == pytest.approx(0, abs=1e-6)
+    network = Network(Colours(), 3)
+    network.set_outputs(torch.tensor([[1.0, -1.0, 20.0], [1.0, -1.0, 20.0], [-1.0, 1.0, 20.0]]))
+    two_old = SimGCD(network, torch.Generator().manual_seed(0), teacher=Network(Colours(), 2))
+    red = 1 / (2 + math.exp(-APART / 0.1))
+    new = (1 - 2 * red + 1 / (1 + 2 * math.exp(-APART / 0.1))) / 2
+    between = -new * math.log(new) - (1 - new) * math.log(1 - new)
+    paid = two_old.losses(red_and_green())["entropy"].item()
+    assert paid == pytest.approx(0.65 * (math.log(2) - between), abs=1e-5)
 
 
 def test_prototypes_are_brought_to_unit_length() -> None:
