@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.novelty.promotion import Promotion
+from owcl.novelty.promotion import DRIFTED, Promotion
 from owcl.types import Cluster, MethodClass
 from storage import classes, clusters, decisions, memberships
 
@@ -18,7 +18,8 @@ AUTOMATIC = "owcl"
 SAME_CANDIDATE = 0.5
 """Share of a candidate's faces that are in a cluster which is the same candidate."""
 PATIENCE = 3
-"""Sightings after which a candidate that lacks more than faces is given up."""
+"""Sightings after which a candidate that lacks more than faces is given up; and experiences after which any
+is that was not seen again."""
 
 Outcome = Literal["promoted", "recognised", "rejected again", "waiting"]
 
@@ -60,6 +61,27 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
     if not promotion.lacks_only_faces and clusters.get(transaction, cluster_id).times_seen >= PATIENCE:
         clusters.dissolve(transaction, cluster_id)
     return Settled("waiting", None)
+
+
+def collecting(transaction: Connection) -> NDArray[np.int64]:
+    """Return the face ids of the candidates, which stay in the pool beside what comes in.
+
+    A model may give the faces of an arrival to a class that it knows: were they not held together, each
+    experience would have to bring enough of them anew. Known faces that were posted again are left out.
+    """
+    held = [
+        one.cluster.member_ids
+        for one in clusters.waiting(transaction)
+        if DRIFTED not in one.sighting.evidence.get("reasons", ())
+    ]
+    return np.unique(np.concatenate([np.empty(0, np.int64), *held]))
+
+
+def give_up_unseen(transaction: Connection, experience: int) -> None:
+    """Dissolve the candidates that were not seen again for `PATIENCE` experiences up to this one."""
+    for candidate in clusters.in_state(transaction, "candidate"):
+        if experience - candidate.sighting.experience >= PATIENCE:
+            clusters.dissolve(transaction, candidate.id)
 
 
 def _kept(transaction: Connection, cluster: Cluster, sighting: clusters.Sighting) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
-from owcl.engine.candidates import Judged, rejected_examples, settle
+from owcl.engine.candidates import Judged, collecting, give_up_unseen, rejected_examples, settle
 from owcl.engine.journal import journalled
 from owcl.engine.learning import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
@@ -33,6 +33,9 @@ from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
 from storage import counts, experiences, faces, memberships
 
+ANCHORS = 100
+"""Remembered faces of each class that set the scale of counting and that a cluster is compared with: about
+as many as an arrival brings, whose density is measured by theirs."""
 REJECTED_EXAMPLES = 100
 """Faces of each rejected class that a cluster is compared with."""
 LEEWAY = 1.5
@@ -84,16 +87,18 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     experience = _ready_experience(workspace)
     rng = workspace.rng("discover", experience)
     with workspace.store.reading() as transaction:
-        candidates = _candidates(transaction, experience)
+        waiting = collecting(transaction)
+        candidates = _candidates(transaction, experience, waiting)
         known = memory.recall(transaction)
-    pool = _pool(workspace, answer, known, candidates, rng, report)
+    pool = _pool(workspace, answer, known, candidates, waiting, rng, report)
     report("clustering", 0, None)
     vectors, _ = embed(answer.network, pool.images)
-    known_vectors, _ = embed(answer.network, known.images)
-    estimate, also_found_by = _counted(workspace, vectors, known_vectors, known.class_ids, experience, rng)
+    anchors = memory.bounded(ANCHORS, workspace.rng("anchors", experience), known)
+    known_vectors, _ = embed(answer.network, anchors.images)
+    estimate, also_found_by = _counted(workspace, vectors, known_vectors, anchors.class_ids, experience, rng)
     registered = {
-        class_id: known_vectors[known.class_ids == class_id]
-        for class_id in np.unique(known.class_ids).tolist()
+        class_id: known_vectors[anchors.class_ids == class_id]
+        for class_id in np.unique(anchors.class_ids).tolist()
     } | _rejected(workspace, answer)
     smallest = workspace.configuration.novelty.smallest_class
     judged = _judged(answer, pool, vectors, estimate, also_found_by, registered, smallest, rng)
@@ -111,9 +116,10 @@ def _ready_experience(workspace: Workspace) -> int:
     return latest.index
 
 
-def _candidates(transaction: Connection, experience: int) -> NDArray[np.int64]:
-    """Return faces of the experience, and earlier ones still unknown, that belong to no class."""
-    present = np.union1d(faces.in_experience(transaction, experience), faces.pool(transaction))
+def _candidates(transaction: Connection, experience: int, waiting: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return faces of the experience, and earlier ones that are unknown or wait, that belong to no class."""
+    earlier = np.union1d(faces.pool(transaction), waiting)
+    present = np.union1d(faces.in_experience(transaction, experience), earlier)
     return np.setdiff1d(present, memberships.active(transaction).face_ids)
 
 
@@ -122,17 +128,21 @@ def _pool(
     answer: Answer,
     known: Exemplars,
     candidates: NDArray[np.int64],
+    waiting: NDArray[np.int64],
     rng: np.random.Generator,
     report: Report,
 ) -> _Pool:
-    """Return the candidates that stand out from the known; none where they are too few to make a class."""
+    """Return the candidates that stand out from the known, and those that did so before and wait.
+
+    There are none where they are too few to make a class.
+    """
     settings = workspace.configuration.novelty
     face_ids, images = workspace.pixels(candidates)
     if len(face_ids) < settings.smallest_class:
         return _Pool(face_ids[:0], images[:0], np.empty(0), Calibration(images[:0], face_ids[:0]))
     held_out = _held_out(workspace)
     p_values = _arrival_p_values(workspace, answer, known, images, held_out.images, rng, report)
-    chosen = select_arrivals(p_values, settings.false_discovery_rate).chosen
+    chosen = select_arrivals(p_values, settings.false_discovery_rate).chosen | np.isin(face_ids, waiting)
     return _Pool(face_ids[chosen], images[chosen], p_values[chosen], held_out)
 
 
@@ -247,6 +257,7 @@ def _write(
 ) -> DiscoverResult:
     with workspace.store.transaction() as transaction:
         settled = [settle(transaction, cluster, experience, answer.version) for cluster in judged]
+        give_up_unseen(transaction, experience)
         promoted = {
             one.entry.id: (one.entry, len(cluster.cluster.member_ids))
             for one, cluster in zip(settled, judged, strict=True)

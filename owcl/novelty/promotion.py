@@ -13,6 +13,8 @@ from owcl.novelty.matching import DIFFERENT_ABOVE, SMALLEST_SIDE, Verdict, judge
 
 STABLE = 0.6
 """Share of resamples in which a cluster must come back."""
+DRIFTED = "looks like known faces that were compressed again, resized or blurred"
+"""The reason against a cluster that is no arrival, however many more of its faces come."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def judge(
         reasons.append(f"cannot be told from class {same_as[0]}")
     drifted = reposted is not None and reposted.high < DIFFERENT_ABOVE
     if drifted:
-        reasons.append("looks like known faces that were compressed again, resized or blurred")
+        reasons.append(DRIFTED)
     nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
     evidence: dict[str, Any] = {
         "size": len(members),

@@ -9,14 +9,22 @@ import numpy as np
 import pytest
 
 from owcl.engine import registry
-from owcl.engine.candidates import Judged, Settled, rejected_examples, settle
-from owcl.novelty.promotion import Promotion
+from owcl.engine.candidates import (
+    Judged,
+    Settled,
+    collecting,
+    give_up_unseen,
+    rejected_examples,
+    settle,
+)
+from owcl.novelty.promotion import DRIFTED, Promotion
 from owcl.types import Cluster
 from storage import classes, clusters, decisions, experiences, faces, memberships, models
 from storage.store import Store
 
 FEW = Promotion(False, None, ("12 faces, 30 make a class",), True, {"size": 12})
 UNSTABLE = Promotion(False, None, ("came back in 20% of resamples, 60% are needed",), False, {"size": 40})
+POSTED_AGAIN = Promotion(False, None, (DRIFTED,), False, {"size": 40}, drifted=True)
 GOOD = Promotion(True, None, (), False, {"size": 40})
 
 
@@ -70,6 +78,33 @@ def test_a_candidate_that_stays_unstable_is_given_up_at_the_third_sighting(store
     # Its faces still wait: seen once more, they are a new candidate.
     seen(store, range(1, 41), UNSTABLE, 4)
     assert states(store)["candidate"] == [2]
+
+
+def test_the_faces_of_candidates_are_looked_at_again_whatever_a_model_says_of_them(store: Store) -> None:
+    with store.reading() as transaction:
+        assert collecting(transaction).tolist() == []
+    seen(store, range(1, 6), FEW, 1)
+    seen(store, range(31, 36), UNSTABLE, 1)
+    seen(store, range(41, 60), GOOD, 1)
+    with store.reading() as transaction:
+        assert collecting(transaction).tolist() == [*range(1, 6), *range(31, 36)]
+
+
+def test_known_faces_that_were_posted_again_are_shown_to_an_operator_but_not_collected(store: Store) -> None:
+    seen(store, range(1, 41), POSTED_AGAIN, 1)
+    with store.reading() as transaction:
+        assert [one.id for one in clusters.waiting(transaction)] == [1]
+        assert collecting(transaction).tolist() == []
+
+
+def test_a_candidate_that_three_experiences_have_not_seen_is_given_up(store: Store) -> None:
+    seen(store, range(1, 6), FEW, 1)
+    seen(store, range(31, 36), FEW, 2)
+    with store.transaction() as transaction:
+        give_up_unseen(transaction, 3)
+        assert [one.id for one in clusters.in_state(transaction, "candidate")] == [1, 2]
+        give_up_unseen(transaction, 4)
+    assert states(store) == {"candidate": [2], "promoted": [], "dissolved": [1]}
 
 
 def test_a_cluster_with_less_than_half_of_a_candidate_is_another_one(store: Store) -> None:
