@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,12 +70,25 @@ def collecting(transaction: Connection) -> NDArray[np.int64]:
     A model may give the faces of an arrival to a class that it knows: were they not held together, each
     experience would have to bring enough of them anew. Known faces that were posted again are left out.
     """
-    held = [
-        one.cluster.member_ids
-        for one in clusters.waiting(transaction)
-        if DRIFTED not in one.sighting.evidence.get("reasons", ())
-    ]
-    return np.unique(np.concatenate([np.empty(0, np.int64), *held]))
+    return _members([one for one in clusters.waiting(transaction) if not _is_drifted(one)])
+
+
+def posted_again(transaction: Connection) -> NDArray[np.int64]:
+    """Return the face ids of clusters that were known faces, posted again; they wait for nothing.
+
+    Left in the pool, the most unlike of each experience would gather until they look like an arrival.
+    """
+    states: tuple[clusters.State, ...] = ("candidate", "dissolved")
+    refused = [one for state in states for one in clusters.in_state(transaction, state)]
+    return _members([one for one in refused if _is_drifted(one)])
+
+
+def _is_drifted(candidate: clusters.StoredCluster) -> bool:
+    return DRIFTED in candidate.sighting.evidence.get("reasons", ())
+
+
+def _members(found: Sequence[clusters.StoredCluster]) -> NDArray[np.int64]:
+    return np.unique(np.concatenate([np.empty(0, np.int64), *(one.cluster.member_ids for one in found)]))
 
 
 def give_up_unseen(transaction: Connection, experience: int) -> None:

@@ -12,7 +12,14 @@ from sqlalchemy import Connection
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
-from owcl.engine.candidates import Judged, collecting, give_up_unseen, rejected_examples, settle
+from owcl.engine.candidates import (
+    Judged,
+    collecting,
+    give_up_unseen,
+    posted_again,
+    rejected_examples,
+    settle,
+)
 from owcl.engine.journal import journalled
 from owcl.engine.learning import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
@@ -118,8 +125,8 @@ def _ready_experience(workspace: Workspace) -> int:
 
 def _candidates(transaction: Connection, experience: int, waiting: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return faces of the experience, and earlier ones that are unknown or wait, that belong to no class."""
-    earlier = np.union1d(faces.pool(transaction), waiting)
-    present = np.union1d(faces.in_experience(transaction, experience), earlier)
+    unknown = np.setdiff1d(faces.pool(transaction), posted_again(transaction))
+    present = np.union1d(faces.in_experience(transaction, experience), np.union1d(unknown, waiting))
     return np.setdiff1d(present, memberships.active(transaction).face_ids)
 
 

@@ -14,6 +14,7 @@ from owcl.engine.candidates import (
     Settled,
     collecting,
     give_up_unseen,
+    posted_again,
     rejected_examples,
     settle,
 )
@@ -90,11 +91,18 @@ def test_the_faces_of_candidates_are_looked_at_again_whatever_a_model_says_of_th
         assert collecting(transaction).tolist() == [*range(1, 6), *range(31, 36)]
 
 
-def test_known_faces_that_were_posted_again_are_shown_to_an_operator_but_not_collected(store: Store) -> None:
+def test_known_faces_that_were_posted_again_are_shown_to_an_operator_and_wait_for_nothing(
+    store: Store,
+) -> None:
     seen(store, range(1, 41), POSTED_AGAIN, 1)
-    with store.reading() as transaction:
-        assert [one.id for one in clusters.waiting(transaction)] == [1]
-        assert collecting(transaction).tolist() == []
+    seen(store, range(41, 51), FEW, 1)
+    with store.transaction() as transaction:
+        assert [one.id for one in clusters.waiting(transaction)] == [1, 2]
+        assert collecting(transaction).tolist() == [*range(41, 51)]
+        assert posted_again(transaction).tolist() == [*range(1, 41)]
+        give_up_unseen(transaction, 4)
+        assert clusters.waiting(transaction) == []
+        assert posted_again(transaction).tolist() == [*range(1, 41)]
 
 
 def test_a_candidate_that_three_experiences_have_not_seen_is_given_up(store: Store) -> None:
