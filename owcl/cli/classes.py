@@ -73,7 +73,7 @@ def show(class_: str, root: Path, as_json: bool) -> None:
         return
     nearest = {} if view.nearest is None else {"nearest class": f"{view.nearest.id} {view.nearest.name}"}
     output.fields(
-        asdict(view.line) | {"on somebody's word": f"{view.members} faces"} | dict(view.evidence) | nearest
+        asdict(view.line) | {"by label or discovery": f"{view.members} faces"} | dict(view.evidence) | nearest
     )
     for source in view.examples:
         output.line(f"example  {source}")

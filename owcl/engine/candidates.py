@@ -47,7 +47,9 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
     A cluster of which an earlier candidate is a part goes on under that candidate's id.
     """
     promotion = judged.promotion
-    evidence = {**promotion.evidence, "reasons": list(promotion.reasons)}
+    evidence = dict(promotion.evidence)
+    if promotion.reasons:
+        evidence["reasons"] = list(promotion.reasons)
     sighting = clusters.Sighting(experience, model_version, evidence)
     cluster_id = _kept(transaction, judged.cluster, sighting)
     if promotion.accepted:

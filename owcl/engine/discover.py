@@ -36,7 +36,7 @@ from owcl.novelty.counting.agreement import WITNESSES, found_by
 from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.drift import compared_with_reposted
-from owcl.novelty.promotion import judge
+from owcl.novelty.promotion import is_reposted, judge
 from owcl.types import Cluster, MethodClass
 from storage import counts, experiences, faces, memberships
 
@@ -225,13 +225,24 @@ def _judged(
     if not estimate.value:
         return []
     reposted, reposted_ids = _posted_again(answer, pool.held_out, rng)
+    rows = [estimate.labels == cluster for cluster in range(estimate.value)]
+    again = [compared_with_reposted(vectors[row], reposted, reposted_ids, rng) for row in rows]
+    crowd = any(map(is_reposted, again))
     judged = []
-    for cluster, (stability, others) in enumerate(zip(estimate.stability, also_found_by, strict=True)):
-        rows = estimate.labels == cluster
-        members = vectors[rows]
-        again = compared_with_reposted(members, reposted, reposted_ids, rng)
-        verdict = judge(members, pool.p_values[rows], stability, registered, smallest, rng, again, others)
-        judged.append(Judged(Cluster(pool.face_ids[rows], members.mean(axis=0), stability), verdict))
+    for row, stability, others, one in zip(rows, estimate.stability, also_found_by, again, strict=True):
+        members = vectors[row]
+        verdict = judge(
+            members,
+            pool.p_values[row],
+            stability,
+            registered,
+            smallest,
+            rng,
+            one,
+            others,
+            beside_reposted=crowd,
+        )
+        judged.append(Judged(Cluster(pool.face_ids[row], members.mean(axis=0), stability), verdict))
     return judged
 
 

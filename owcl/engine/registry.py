@@ -51,7 +51,7 @@ class ClassView:
     note: str | None
     version: int
     members: int
-    """Faces that are of it on somebody's word; the others of `line.faces` the model thinks are."""
+    """Faces that are of it by a label or by discovery; the others of `line.faces` the model thinks are."""
     evidence: Mapping[str, Any]
     nearest: MethodClass | None
     examples: tuple[str, ...]

@@ -43,6 +43,8 @@ def judge(
     rng: np.random.Generator,
     reposted: Verdict | None = None,
     also_found_by: Sequence[str] = (),
+    *,
+    beside_reposted: bool = False,
 ) -> Promotion:
     """Judge a cluster of the pool.
 
@@ -55,6 +57,8 @@ def judge(
         rng: draws the folds of the probes.
         reposted: the cluster compared with known faces that were posted again, where there are enough.
         also_found_by: estimators that have found the same cluster.
+        beside_reposted: whether known faces that were posted again came with it, of which it may be a part;
+            then it must clearly be something else.
     """
     verdicts = _against(members, classes, rng)
     same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
@@ -66,7 +70,9 @@ def judge(
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
     if same_as:
         reasons.append(f"cannot be told from class {same_as[0]}")
-    drifted = reposted is not None and reposted.high < DIFFERENT_ABOVE
+    drifted = reposted is not None and (
+        is_reposted(reposted) or (beside_reposted and reposted.answer != "different")
+    )
     if drifted:
         reasons.append(DRIFTED)
     nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
@@ -87,6 +93,11 @@ def judge(
         evidence,
         drifted,
     )
+
+
+def is_reposted(compared: Verdict | None) -> bool:
+    """Say whether a cluster that was compared with known faces that were posted again is more of them."""
+    return compared is not None and compared.high < DIFFERENT_ABOVE
 
 
 def _against(

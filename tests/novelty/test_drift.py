@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,19 @@ def test_a_cluster_that_may_be_known_faces_posted_again_is_not_promoted(
     assert verdict.accepted != drifted
     assert verdict.evidence["auc_to_known_posted_again"] == pytest.approx(high - 0.05)
     assert any("compressed again" in reason for reason in verdict.reasons) == drifted
+
+
+@pytest.mark.parametrize(("answer", "drifted"), [("undecided", True), ("different", False)])
+def test_beside_faces_posted_again_a_cluster_must_clearly_be_something_else(
+    answer: Literal["undecided", "different"], drifted: bool, rng: np.random.Generator
+) -> None:
+    compared = Verdict(answer, 0.94, 0.91 if answer == "different" else 0.87, 0.97)
+    members, p_values = faces(rng)[:60], np.full(60, 0.001)
+    alone = judge(members, p_values, 1.0, {}, 30, rng, compared)
+    beside = judge(members, p_values, 1.0, {}, 30, rng, compared, beside_reposted=True)
+    assert alone.accepted
+    assert beside.drifted == drifted
+    assert beside.accepted != drifted
 
 
 def test_a_view_of_a_face_posted_again_is_like_it_and_not_the_same(rng: np.random.Generator) -> None:
