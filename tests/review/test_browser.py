@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from owcl.engine import registry
 from owcl.engine.workspace import Workspace
@@ -56,12 +56,12 @@ def test_first_visit_name_merge_split_undo_restart(browser: Browser, tmp_path: P
         with served(workspace) as address:
             page = entered(browser, address)
             assert page.url.endswith("/")  # The token is gone from the address.
-            assert page.get_by_role("heading", level=1).inner_text() == "2 classes wait for you"
+            expect(page.get_by_role("heading", level=1)).to_have_text("2 classes wait for you")
             page.get_by_role("link", name="new-2").click()
             page.get_by_label("Name", exact=True).fill("SimSwap <b>")
             page.get_by_label("Family").fill("identity swap")
             page.get_by_role("button", name="Name n").click()
-            assert page.get_by_role("heading", level=1).inner_text() == "SimSwap <b> named"
+            expect(page.get_by_role("heading", level=1)).to_have_text("SimSwap <b> named")
             page.goto(at(address, "/classes/3"))
             page.get_by_label("Merge into").select_option(label="SimSwap <b>")
             page.get_by_role("button", name="Merge m").click()
@@ -84,7 +84,7 @@ def test_first_visit_name_merge_split_undo_restart(browser: Browser, tmp_path: P
             assert page.locator("tbody tr").count() == 4
             page.get_by_role("button", name="Undo decision 2").click()
             page.goto(at(address, "/classes/3"))
-            assert page.get_by_role("heading", level=1).inner_text() == "new-3 provisional"
+            expect(page.get_by_role("heading", level=1)).to_have_text("new-3 provisional")
             page.context.close()
 
 
@@ -152,7 +152,7 @@ def test_two_operators_at_once_do_not_lose_each_others_work(browser: Browser, tm
         ben.get_by_role("button", name="Name n").click()
         assert "was renamed by anna" in ben.get_by_role("alert").inner_text()
         ben.get_by_role("link", name="Back to where you were").click()
-        assert ben.get_by_role("heading", level=1).inner_text() == "anna's named"
+        expect(ben.get_by_role("heading", level=1)).to_have_text("anna's named")
         anna.context.close()
         ben.context.close()
 
