@@ -135,7 +135,6 @@ def embedded(place: Path, count: int) -> Iterator[Faces]:
     """Draw pools of the methods that a simulation's session 0 did not know, embedded with its model."""
     from owcl.engine import memory
     from owcl.engine.answer import Answer
-    from owcl.engine.discover import ANCHORS
     from owcl.engine.workspace import Workspace
     from owcl.models.embed import embed
     from storage import classes, experiences, faces, models
@@ -175,7 +174,9 @@ def embedded(place: Path, count: int) -> Iterator[Faces]:
             size = int(np.exp(rng.uniform(np.log(40), np.log(400))))
             parts.append((number, rng.permutation(arriving[method])[:size]))
         places = np.concatenate([part for _, part in parts])
-        exemplars = {method: rng.permutation(found)[:ANCHORS] for method, found in sorted(learned.items())}
+        exemplars = {
+            method: rng.permutation(found)[: memory.REFERENCE] for method, found in sorted(learned.items())
+        }
         yield Faces(
             vectors[np.concatenate(list(exemplars.values()))],
             np.repeat(np.arange(len(exemplars)), [len(found) for found in exemplars.values()]),

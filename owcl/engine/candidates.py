@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.novelty.promotion import DRIFTED, Promotion
+from owcl.novelty.promotion import Promotion
 from owcl.types import Cluster, MethodClass
 from storage import classes, clusters, decisions, memberships
 
@@ -50,6 +50,8 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
     evidence = dict(promotion.evidence)
     if promotion.reasons:
         evidence["reasons"] = list(promotion.reasons)
+    if promotion.drifted:
+        evidence["drifted"] = True
     sighting = clusters.Sighting(experience, model_version, evidence)
     cluster_id = _kept(transaction, judged.cluster, sighting)
     if promotion.accepted:
@@ -86,7 +88,7 @@ def posted_again(transaction: Connection) -> NDArray[np.int64]:
 
 
 def _is_drifted(candidate: clusters.StoredCluster) -> bool:
-    return DRIFTED in candidate.sighting.evidence.get("reasons", ())
+    return bool(candidate.sighting.evidence.get("drifted"))
 
 
 def _members(found: Sequence[clusters.StoredCluster]) -> NDArray[np.int64]:

@@ -53,8 +53,10 @@ def freeze_and_cluster(setting: Setting) -> Predictions:
         labels.append(np.full(len(session.images), UNLABELLED, np.int64))
         fit, came = ~setting.held_out, np.concatenate(seen[1:])
         outside = rejected("neighbours", seen[0][fit], first.truth[fit], seen[0][setting.held_out], came)
+        reference = memory.reference_sample(labelled_exemplars(first.images[fit], first.truth[fit]), rng)
         counter = estimator_named(settings.count)(settings.smallest_class)
-        found = counter.fit(seen[0][fit], first.truth[fit]).estimate(came[outside], rng)
+        counter.fit(features(network, reference.images), reference.class_ids)
+        found = counter.estimate(came[outside], rng)
         everything = np.concatenate(seen)
         number = setting.num_known + found.value
         partition = semi_supervised_kmeans(everything, np.concatenate(labels), number, rng)
@@ -88,7 +90,9 @@ def loop(score: str, estimator: str) -> Baseline:
             pool = np.concatenate([waiting, session.images])
             known, came = features(network, remembered.images), features(network, pool)
             outside = rejected(score, known, remembered.class_ids, features(network, calibration), came)
-            counter = estimator_named(estimator)(smallest).fit(known, remembered.class_ids)
+            reference = memory.reference_sample(remembered, setting.workspace.rng("reference", index))
+            counter = estimator_named(estimator)(smallest)
+            counter.fit(features(network, reference.images), reference.class_ids)
             clusters = counter.clustered(came[outside], rng)
             in_cluster = clusters != NO_CLUSTER
             waiting = pool[outside][~in_cluster]

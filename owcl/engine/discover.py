@@ -35,14 +35,11 @@ from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.agreement import WITNESSES, found_by
 from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.registry import estimator_named
-from owcl.novelty.drift import compared_with_reposted
-from owcl.novelty.promotion import is_reposted, judge
+from owcl.novelty.drift import compared_with_reposted, is_reposted
+from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
 from storage import counts, experiences, faces, memberships
 
-ANCHORS = 100
-"""Remembered faces of each class that set the scale of counting and that a cluster is compared with: about
-as many as an arrival brings, whose density is measured by theirs."""
 REJECTED_EXAMPLES = 100
 """Faces of each rejected class that a cluster is compared with."""
 LEEWAY = 1.5
@@ -100,12 +97,14 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     pool = _pool(workspace, answer, known, candidates, waiting, rng, report)
     report("clustering", 0, None)
     vectors, _ = embed(answer.network, pool.images)
-    anchors = memory.bounded(ANCHORS, workspace.rng("anchors", experience), known)
-    known_vectors, _ = embed(answer.network, anchors.images)
-    estimate, also_found_by = _counted(workspace, vectors, known_vectors, anchors.class_ids, experience, rng)
+    reference = memory.reference_sample(known, workspace.rng("reference", experience))
+    known_vectors, _ = embed(answer.network, reference.images)
+    estimate, also_found_by = _counted(
+        workspace, vectors, known_vectors, reference.class_ids, experience, rng
+    )
     registered = {
-        class_id: known_vectors[anchors.class_ids == class_id]
-        for class_id in np.unique(anchors.class_ids).tolist()
+        class_id: known_vectors[reference.class_ids == class_id]
+        for class_id in np.unique(reference.class_ids).tolist()
     } | _rejected(workspace, answer)
     smallest = workspace.configuration.novelty.smallest_class
     judged = _judged(answer, pool, vectors, estimate, also_found_by, registered, smallest, rng)
@@ -225,24 +224,26 @@ def _judged(
     if not estimate.value:
         return []
     reposted, reposted_ids = _posted_again(answer, pool.held_out, rng)
-    rows = [estimate.labels == cluster for cluster in range(estimate.value)]
-    again = [compared_with_reposted(vectors[row], reposted, reposted_ids, rng) for row in rows]
-    crowd = any(map(is_reposted, again))
+    masks = [estimate.labels == cluster for cluster in range(estimate.value)]
+    compared = [compared_with_reposted(vectors[inside], reposted, reposted_ids, rng) for inside in masks]
+    beside_reposted = any(map(is_reposted, compared))
     judged = []
-    for row, stability, others, one in zip(rows, estimate.stability, also_found_by, again, strict=True):
-        members = vectors[row]
-        verdict = judge(
+    for inside, stability, others, verdict in zip(
+        masks, estimate.stability, also_found_by, compared, strict=True
+    ):
+        members = vectors[inside]
+        promotion = judge(
             members,
-            pool.p_values[row],
+            pool.p_values[inside],
             stability,
             registered,
             smallest,
             rng,
-            one,
+            verdict,
             others,
-            beside_reposted=crowd,
+            beside_reposted=beside_reposted,
         )
-        judged.append(Judged(Cluster(pool.face_ids[row], members.mean(axis=0), stability), verdict))
+        judged.append(Judged(Cluster(pool.face_ids[inside], members.mean(axis=0), stability), promotion))
     return judged
 
 

@@ -15,6 +15,9 @@ from storage import classes, exemplars, faces, memberships, merges
 
 _ORIGINS = {"pseudo": PSEUDO_LABELLED, "label": LABELLED, "operator": OPERATOR_LABELLED}
 _WORDS = {number: word for word, number in _ORIGINS.items()}
+REFERENCE = 100
+"""Remembered faces of each class that set the scale of counting and that a cluster is compared with: about
+as many as an arrival brings, whose density is measured by theirs."""
 LARGEST_CALIBRATION = 250
 """Held-out faces used of each class; more would cost time at every update and hardly sharpen a rate."""
 
@@ -74,6 +77,11 @@ def bounded(per_class: int, rng: np.random.Generator, *parts: Exemplars) -> Exem
         memory.add(part, lambda candidates, count: np.sort(rng.permutation(len(candidates))[:count]))
     assert memory.exemplars is not None
     return memory.exemplars
+
+
+def reference_sample(known: Exemplars, rng: np.random.Generator) -> Exemplars:
+    """Return at most `REFERENCE` of the remembered faces of each class."""
+    return bounded(REFERENCE, rng, known)
 
 
 def operators_repeated(part: Exemplars) -> Exemplars:

@@ -126,11 +126,12 @@ def proposed_part(workspace: Workspace, class_id: int) -> tuple[int, ...]:
 
 
 def _counter(workspace: Workspace, answer: Answer, known: Exemplars) -> PartitionCount:
-    vectors, _ = embed(answer.network, known.images)
+    reference = memory.reference_sample(known, workspace.rng("reference", answer.version))
+    vectors, _ = embed(answer.network, reference.images)
     settings = workspace.configuration.novelty
     # A part of a class that lies where another class does is what a split is for, and no false alarm.
     counter = estimator_named(settings.count)(settings.smallest_class, false_share=0.0)
-    return counter.fit(vectors, known.class_ids)
+    return counter.fit(vectors, reference.class_ids)
 
 
 def _merges(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import betabinom, binom
 
-from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
+from owcl.novelty.matching import DIFFERENT_ABOVE, SMALLEST_SIDE, Verdict, judge_same
 
 ALARM_RATE = 0.05
 """Known faces that are unusual enough to be counted for an alarm."""
@@ -159,3 +159,18 @@ def compared_with_reposted(
     if min(len(members), len(rows)) < SMALLEST_SIDE:
         return None
     return judge_same(members, reposted[rows], rng)
+
+
+def is_reposted(compared: Verdict | None, beside_reposted: bool = False) -> bool:
+    """Say whether a cluster that was compared with known faces that were posted again is more of them.
+
+    Args:
+        compared: the verdict; None where there were too few faces.
+        beside_reposted: whether such faces came with the cluster, of which it may be a part; then it must
+            clearly be something else.
+    """
+    if compared is None:
+        return False
+    if beside_reposted:
+        return compared.answer != "different"
+    return compared.high < DIFFERENT_ABOVE

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.novelty.matching import DIFFERENT_ABOVE, SMALLEST_SIDE, Verdict, judge_same
+from owcl.novelty.drift import is_reposted
+from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
 
 STABLE = 0.6
 """Share of resamples in which a cluster must come back."""
-DRIFTED = "looks like known faces that were compressed again, resized or blurred"
-"""The reason against a cluster that is no arrival, however many more of its faces come."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,9 @@ def judge(
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
     if same_as:
         reasons.append(f"cannot be told from class {same_as[0]}")
-    drifted = reposted is not None and (
-        is_reposted(reposted) or (beside_reposted and reposted.answer != "different")
-    )
+    drifted = is_reposted(reposted, beside_reposted)
     if drifted:
-        reasons.append(DRIFTED)
+        reasons.append("looks like known faces that were compressed again, resized or blurred")
     nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
     evidence: dict[str, Any] = {
         "size": len(members),
@@ -93,11 +90,6 @@ def judge(
         evidence,
         drifted,
     )
-
-
-def is_reposted(compared: Verdict | None) -> bool:
-    """Say whether a cluster that was compared with known faces that were posted again is more of them."""
-    return compared is not None and compared.high < DIFFERENT_ABOVE
 
 
 def _against(

@@ -18,14 +18,14 @@ from owcl.engine.candidates import (
     rejected_examples,
     settle,
 )
-from owcl.novelty.promotion import DRIFTED, Promotion
+from owcl.novelty.promotion import Promotion
 from owcl.types import Cluster
 from storage import classes, clusters, decisions, experiences, faces, memberships, models
 from storage.store import Store
 
 FEW = Promotion(False, None, ("12 faces, 30 make a class",), True, {"size": 12})
 UNSTABLE = Promotion(False, None, ("came back in 20% of resamples, 60% are needed",), False, {"size": 40})
-POSTED_AGAIN = Promotion(False, None, (DRIFTED,), False, {"size": 40}, drifted=True)
+POSTED_AGAIN = Promotion(False, None, ("compressed again",), False, {"size": 40}, drifted=True)
 GOOD = Promotion(True, None, (), False, {"size": 40})
 
 
