@@ -1,19 +1,19 @@
-"""`owcl classes`: what operators do with the registry."""
+"""`owcl classes`: what operators do with the registry. Looking at it is in `class_views`."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from owcl.cli import output
-from owcl.cli.class_history import history, redo, show_decisions, undo
+from owcl.cli.class_history import history, redo, undo
+from owcl.cli.class_views import list_command, proposals, sheet, show
 from owcl.cli.commands import CommandGroup
 from owcl.cli.options import CLASS, json_option, who_option, with_standard_input, workspace_option
 from owcl.cli.session import opened
 from owcl.errors import BadInput
-from owcl.types import LIVE, MethodClass
+from owcl.types import MethodClass
 
 
 @click.group(cls=CommandGroup)
@@ -28,57 +28,8 @@ def classes() -> None:
     """
 
 
-@classes.command("list")
-@click.option("--all", "everything", is_flag=True, help="Merged and rejected ones too.")
-@workspace_option
-@json_option
-def list_command(everything: bool, root: Path, as_json: bool) -> None:
-    """List the classes with their numbers of faces.
-
-    Examples:
-      owcl classes list
-      owcl classes list --all --json
-    """
-    from owcl.engine import registry
-
-    with opened(root) as workspace:
-        lines = registry.list_classes(workspace.store)
-    shown = [line for line in lines if everything or line.status in LIVE]
-    if as_json:
-        output.json_object({"classes": shown})
-        return
-    headers = ["id", "name", "family", "status", "faces", "born"]
-    if everything:
-        headers.append("merged_into")
-    output.table(headers, [[getattr(line, header) for header in headers] for line in shown])
-
-
-@classes.command()
-@click.argument("class_", type=CLASS, metavar="CLASS")
-@workspace_option
-@json_option
-def show(class_: str, root: Path, as_json: bool) -> None:
-    """Show a class with its evidence, a few of its faces and its history.
-
-    Examples:
-      owcl classes show 12
-      owcl classes show "StyleGAN 2" --json
-    """
-    from owcl.engine import registry
-
-    with opened(root) as workspace:
-        view = registry.show(workspace.store, class_)
-    if as_json:
-        output.json_object(view)
-        return
-    nearest = {} if view.nearest is None else {"nearest class": f"{view.nearest.id} {view.nearest.name}"}
-    output.fields(
-        asdict(view.line) | {"by label or discovery": f"{view.members} faces"} | dict(view.evidence) | nearest
-    )
-    for source in view.examples:
-        output.line(f"example  {source}")
-    if view.decisions:
-        show_decisions(view.decisions)
+for view in (list_command, show, sheet, proposals):
+    classes.add_command(view)
 
 
 @classes.command()
@@ -150,7 +101,7 @@ def split(
       owcl classes split 12 --proposed
       owcl classes split 12 - --name "StyleGAN 3" < faces.txt
     """
-    from owcl.engine import registry
+    from owcl.engine import class_view, registry
 
     if proposed == bool(faces):
         raise click.UsageError("name either FACES or --proposed")
@@ -159,7 +110,7 @@ def split(
         if proposed:
             from owcl.engine.proposals import proposed_part
 
-            face_ids = list(proposed_part(workspace, registry.show(workspace.store, class_).line.id))
+            face_ids = list(proposed_part(workspace, class_view.show(workspace.store, class_).line.id))
         entry = registry.split(workspace.store, class_, face_ids, who, new_name)
     _show_class(entry, f"class {entry.id} ({entry.name}) has {len(set(face_ids))} faces of {class_}", as_json)
 
@@ -275,66 +226,6 @@ def reject(class_: str, who: str, root: Path, as_json: bool) -> None:
     with opened(root) as workspace:
         entry = registry.reject(workspace.store, class_, who)
     _show_class(entry, f"class {entry.id} ({entry.name}) is rejected", as_json)
-
-
-@classes.command()
-@click.argument("class_", type=CLASS, metavar="CLASS")
-@click.option(
-    "-o",
-    "--output",
-    "picture",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to draw it; else class-ID.png here.",
-)
-@workspace_option
-@json_option
-def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
-    """Draw a class's surest, least sure and some random faces, with their scores.
-
-    Under each face stand its id, for owcl classes split, the probability of the class and the p-value.
-
-    Examples:
-      owcl classes sheet new-12
-      owcl classes sheet "StyleGAN 2" --output sheet.png
-    """
-    from owcl.engine import registry
-
-    with opened(root) as workspace:
-        from owcl.engine.sheet import draw_sheet
-
-        drawn = picture or Path(f"class-{registry.show(workspace.store, class_).line.id}.png")
-        count = draw_sheet(workspace, class_, drawn)
-    if as_json:
-        output.json_object({"picture": str(drawn), "faces": count})
-        return
-    output.line(f"{drawn}: {count} faces")
-
-
-@classes.command()
-@workspace_option
-@json_option
-def proposals(root: Path, as_json: bool) -> None:
-    """Show which clusters wait to be a class, which classes look like one, and which one like several.
-
-    Nothing is changed: adopt, merge or split as you see fit.
-
-    Examples:
-      owcl classes proposals
-      owcl classes proposals --json
-    """
-    with opened(root) as workspace, output.progress() as report:
-        from owcl.engine.proposals import proposals as look
-
-        found = look(workspace, report)
-    if as_json:
-        output.json_object({"proposals": found})
-        return
-    for proposal in found:
-        output.line(proposal.command)
-        output.fields(dict(proposal.evidence))
-    if not found:
-        output.note("There is nothing to adopt, to merge or to split.")
 
 
 def _face_ids(words: tuple[str, ...]) -> list[int]:

@@ -7,57 +7,21 @@ changes, by class id; which faces it moved is kept by the memberships. `history`
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.engine import history
 from owcl.engine.candidates import grounds
-from owcl.engine.standing import Standing, standing
 from owcl.errors import BadInput, Conflict, NotFound
-from owcl.types import LIVE, ClassStatus, Decision, MethodClass
+from owcl.types import LIVE, ClassStatus, MethodClass
 from storage import classes, clusters, decisions, experiences, faces, memberships
 from storage.names import checked_name
 from storage.store import Store
 
-EXAMPLES = 5
-"""Faces shown of a class."""
 LONGEST_NOTE = 4000
 """Characters."""
-
-
-@dataclass(frozen=True)
-class ClassLine:
-    """A class as the list shows it."""
-
-    id: int
-    name: str
-    family: str | None
-    status: str
-    faces: int
-    born: int | None
-    """The experience in which it was found."""
-    merged_into: int | None
-
-
-@dataclass(frozen=True)
-class ClassView:
-    """A class with all that an operator needs to judge it."""
-
-    line: ClassLine
-    note: str | None
-    version: int
-    members: int
-    """Faces that are of it by a label or by discovery; the others of `line.faces` the model thinks are."""
-    evidence: Mapping[str, Any]
-    nearest: MethodClass | None
-    examples: tuple[str, ...]
-    """Where a few of its faces came from."""
-    decisions: tuple[Decision, ...]
-    """Those about it, newest first."""
 
 
 def name(
@@ -273,39 +237,6 @@ def reject(store: Store, id_or_name: str, who: str, seen: int | None = None) -> 
         return classes.get(transaction, entry.id)
 
 
-def list_classes(store: Store) -> list[ClassLine]:
-    """Return all classes by id, tombstones included."""
-    with store.reading() as transaction:
-        counted = _faces_by_class(standing(transaction))
-        return [_line(transaction, entry, counted) for entry in classes.everything(transaction)]
-
-
-def show(store: Store, id_or_name: str) -> ClassView:
-    """Return a class with its evidence, a few of its faces, and what was decided about it.
-
-    Raises:
-        NotFound: if there is no such class.
-    """
-    with store.reading() as transaction:
-        entry = classes.find(transaction, id_or_name)
-        details = classes.details(transaction, entry.id)
-        present = standing(transaction)
-        mine = present.face_ids[present.class_ids == entry.id]
-        members = memberships.members(transaction, entry.id)
-        shown = (members if len(members) else mine)[:EXAMPLES]
-        nearest = details.evidence.get("nearest_class")
-        return ClassView(
-            line=_line(transaction, entry, _faces_by_class(present)),
-            note=details.note,
-            version=details.version,
-            members=len(members),
-            evidence=details.evidence,
-            nearest=None if nearest is None else classes.get(transaction, int(nearest)),
-            examples=tuple(face.source for face in faces.by_ids(transaction, shown)),
-            decisions=tuple(history.about(transaction, details)),
-        )
-
-
 def _live(transaction: Connection, id_or_name: str) -> MethodClass:
     entry = classes.find(transaction, id_or_name)
     if entry.status not in LIVE:
@@ -364,20 +295,3 @@ def _record(
 def _keyed(states: Mapping[int, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """JSON knows only words as keys."""
     return {str(class_id): state for class_id, state in states.items()}
-
-
-def _line(transaction: Connection, entry: MethodClass, counted: Mapping[int, int]) -> ClassLine:
-    return ClassLine(
-        id=entry.id,
-        name=entry.name,
-        family=entry.family,
-        status=entry.status,
-        faces=counted.get(entry.id, 0),
-        born=classes.details(transaction, entry.id).born,
-        merged_into=entry.merged_into,
-    )
-
-
-def _faces_by_class(present: Standing) -> dict[int, int]:
-    ids, counts = np.unique(present.class_ids, return_counts=True)
-    return dict(zip(ids.tolist(), counts.tolist(), strict=True))

@@ -23,7 +23,7 @@ from starlette.templating import Jinja2Templates
 from owcl.engine import history, registry
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
-from owcl.review import inbox, pages, pictures
+from owcl.review import forms, inbox, pages, pictures
 from owcl.review.map import SPAN, FaceMap
 from owcl.review.security import COOKIE, CSRF_FIELD, Door, Guard, guarded, right_password
 from owcl.review.snapshot import Snapshots
@@ -34,8 +34,6 @@ HERE = Path(__file__).parent
 WHO, SEEN, BASE = "owcl_who", "owcl_seen", "owcl_base"
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 """A face's picture never changes, since its id stands for its content."""
-MOST_IDS = 100_000
-"""Faces of one decision."""
 PATIENCE_AFTER_A_WRONG_PASSWORD = 1.0
 """Seconds."""
 STATUS = {BadInput: 400, NotFound: 404, Conflict: 409}
@@ -107,7 +105,7 @@ class Review:
         """Show the provisional classes that wait for a name, and clusters that wait to be a class."""
         snapshot = await run_in_threadpool(self.snapshots.now)
         newest = max(snapshot.classes, default=0)
-        base = _number(request.cookies.get(BASE, request.cookies.get(SEEN))) or 0
+        base = forms.number(request.cookies.get(BASE, request.cookies.get(SEEN))) or 0
         cards = await run_in_threadpool(inbox.provisional, self.workspace, snapshot, base)
         waiting = await run_in_threadpool(inbox.waiting, self.workspace)
         page = self._page(request, "inbox", cards=cards, waiting=waiting, others=inbox.others(snapshot))
@@ -166,7 +164,7 @@ class Review:
 
     async def faces_sprite(self, request: Request) -> Response:
         """Draw some faces as one picture."""
-        ids = tuple(_ids(request.query_params.get("ids", ""), pictures.LARGEST_SPRITE))
+        ids = tuple(forms.ids(request.query_params.get("ids", ""), pictures.LARGEST_SPRITE))
         drawn = await run_in_threadpool(self.sprite, ids)
         return Response(drawn, media_type="image/jpeg", headers=FOREVER)
 
@@ -225,7 +223,7 @@ class Review:
 
     async def you(self, request: Request, form: FormData) -> Response:
         """Remember who decides."""
-        who = " ".join(_word(form, "who").split())[:60]
+        who = " ".join(forms.word(form, "who").split())[:60]
         if not who or not who.isprintable():
             raise BadInput("you: a printable name is expected.")
         back = RedirectResponse("/", 303)
@@ -241,27 +239,29 @@ class Review:
         return await self._take_back(request, form, history.redo)
 
     async def _take_back(self, request: Request, form: FormData, verb: Callable[..., Any]) -> Response:
-        decision = _number(_word(form, "decision"))
+        decision = forms.number(forms.word(form, "decision"))
         await run_in_threadpool(verb, self.workspace.store, self._who(request), decision)
-        return RedirectResponse(_back(form), 303)
+        return RedirectResponse(forms.way_back(form), 303)
 
     async def decide_on_class(self, request: Request, form: FormData) -> Response:
         """Name, merge, split, thin out or reject a class."""
         class_id, verb = request.path_params["class_id"], request.path_params["verb"]
         store, who, key = self.workspace.store, self._who(request), str(class_id)
-        seen = _number(_word(form, "version"))
+        seen = forms.number(forms.word(form, "version"))
         if verb == "name":
-            family, note = _word(form, "family").strip() or None, _word(form, "note")
-            await run_in_threadpool(registry.name, store, key, _word(form, "name"), who, family, note, seen)
+            family, note = forms.word(form, "family").strip() or None, forms.word(form, "note")
+            await run_in_threadpool(
+                registry.name, store, key, forms.word(form, "name"), who, family, note, seen
+            )
         elif verb == "merge":
-            await run_in_threadpool(registry.merge, store, key, _word(form, "into"), who, seen)
+            await run_in_threadpool(registry.merge, store, key, forms.word(form, "into"), who, seen)
         elif verb == "reject":
             await run_in_threadpool(registry.reject, store, key, who, seen)
         elif verb == "split":
-            name = _word(form, "name").strip() or None
-            await run_in_threadpool(registry.split, store, key, _chosen(form), who, name, seen)
+            name = forms.word(form, "name").strip() or None
+            await run_in_threadpool(registry.split, store, key, forms.chosen(form), who, name, seen)
         elif verb == "release":
-            await run_in_threadpool(registry.release, store, key, _chosen(form), who, seen)
+            await run_in_threadpool(registry.release, store, key, forms.chosen(form), who, seen)
         else:
             raise NotFound(f"class {class_id}: {verb!r} is nothing that can be done with a class.")
         return self._to_class(class_id)
@@ -269,12 +269,12 @@ class Review:
     async def decide_on_faces(self, request: Request, form: FormData) -> Response:
         """Make a class of faces, add them to one, or say that they are none."""
         verb, store, who = request.path_params["verb"], self.workspace.store, self._who(request)
-        chosen = _chosen(form)
+        chosen = forms.chosen(form)
         if verb == "make":
-            name = _word(form, "name").strip() or None
+            name = forms.word(form, "name").strip() or None
             entry = await run_in_threadpool(registry.make, store, chosen, who, name)
         elif verb == "label":
-            entry = await run_in_threadpool(registry.label, store, _word(form, "into"), chosen, who)
+            entry = await run_in_threadpool(registry.label, store, forms.word(form, "into"), chosen, who)
         elif verb == "dismiss":
             entry = await run_in_threadpool(registry.make, store, chosen, who, None, True)
         else:
@@ -283,7 +283,7 @@ class Review:
 
     async def adopt(self, request: Request, form: FormData) -> Response:
         """Make a class of a cluster that waits."""
-        who, name = self._who(request), _word(form, "name").strip() or None
+        who, name = self._who(request), forms.word(form, "name").strip() or None
         cluster_id = request.path_params["cluster_id"]
         entry = await run_in_threadpool(registry.adopt, self.workspace.store, cluster_id, who, name)
         return self._to_class(entry.id)
@@ -300,7 +300,7 @@ class Review:
     async def login(self, request: Request) -> Response:
         """Open the door to whoever knows the password."""
         async with request.form(max_files=0, max_fields=5) as form:
-            if right_password(self.door, _word(form, "password")):
+            if right_password(self.door, forms.word(form, "password")):
                 welcome = RedirectResponse("/", 303)
                 welcome.headers.append("set-cookie", self.door.cookie(COOKIE, self.door.session))
                 return welcome
@@ -320,7 +320,7 @@ class Review:
         return self._page(request, "error", status=404, message="There is no such page.", back="/")
 
     def _page(self, request: Request, name: str, status: int = 200, **shown: Any) -> Response:
-        done = _number(request.query_params.get("done"))
+        done = forms.number(request.query_params.get("done"))
         frame = {
             "page": name,
             "csrf": self.door.csrf,
@@ -357,30 +357,3 @@ def _png(drawn: bytes | None, headers: dict[str, str]) -> Response:
     if drawn is None:
         raise NotFound("picture: the file is no longer where it was ingested from.")
     return Response(drawn, media_type="image/png", headers=headers)
-
-
-def _word(form: FormData, name: str) -> str:
-    value = form.get(name, "")
-    return value if isinstance(value, str) else ""
-
-
-def _number(word: str | None) -> int | None:
-    return int(word) if word and word.isascii() and word.isdigit() and len(word) < 19 else None
-
-
-def _chosen(form: FormData) -> list[int]:
-    return _ids(_word(form, "faces"), MOST_IDS)
-
-
-def _ids(words: str, most: int) -> list[int]:
-    numbers = [_number(word) for word in words.split(",")]
-    if not 0 < len(numbers) <= most or None in numbers:
-        raise BadInput(f"faces: from 1 to {most:,} ids with commas between them are expected.")
-    return [number for number in dict.fromkeys(numbers) if number is not None]
-
-
-def _back(form: FormData) -> str:
-    """Return a path of this page to go back to, never another site's."""
-    path = _word(form, "back")
-    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return quote(path, safe="/") if inside else "/history"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from owcl.engine import registry
+from owcl.engine import class_view, registry
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator, answer, parsed
@@ -42,7 +42,7 @@ def discovered(lived: Path, tmp_path: Path) -> Path:
 
 
 def stands_for(workspace: Workspace) -> dict[int, int | None]:
-    lines = registry.list_classes(workspace.store)
+    lines = class_view.list_classes(workspace.store)
     return {line.id: METHODS.index(line.name) if line.name in METHODS else len(METHODS) - 1 for line in lines}
 
 
@@ -96,7 +96,9 @@ def test_faces_that_stand_in_the_wrong_class_are_asked_about_first(discovered: P
         with workspace.store.reading() as transaction:
             recent = faces.by_ids(transaction, faces.in_experience(transaction, 1))
         strays = [face.id for face in recent if "sub_pixel" in Path(face.source).name][:4]
-        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        (new,) = (
+            entry for entry in class_view.list_classes(workspace.store) if entry.status == "provisional"
+        )
         with workspace.store.transaction() as transaction:
             memberships.assign(transaction, strays, new.id, memberships.Grounds("promotion"))
         asked = queue(workspace, 12)
@@ -112,7 +114,9 @@ def test_faces_that_stand_in_the_wrong_class_are_asked_about_first(discovered: P
 
 def test_a_class_that_an_operator_vouches_for_is_no_guess_any_more(discovered: Path) -> None:
     with Workspace.open(discovered) as workspace:
-        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        (new,) = (
+            entry for entry in class_view.list_classes(workspace.store) if entry.status == "provisional"
+        )
         with workspace.store.reading() as transaction:
             members = memberships.members(transaction, new.id)
         seen = []
@@ -125,7 +129,9 @@ def test_a_class_that_an_operator_vouches_for_is_no_guess_any_more(discovered: P
 
 def test_a_name_alone_is_something_to_update_with(discovered: Path) -> None:
     with Workspace.open(discovered) as workspace:
-        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        (new,) = (
+            entry for entry in class_view.list_classes(workspace.store) if entry.status == "provisional"
+        )
         assert update(workspace).answers != "unchanged"
         assert update(workspace).answers == "unchanged"
         guess = workspace.answer()
@@ -145,7 +151,9 @@ def test_a_name_alone_is_something_to_update_with(discovered: Path) -> None:
 
 def test_two_classes_of_one_method_are_merged_by_the_operator_who_meets_both(discovered: Path) -> None:
     with Workspace.open(discovered) as workspace:
-        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        (new,) = (
+            entry for entry in class_view.list_classes(workspace.store) if entry.status == "provisional"
+        )
         with workspace.store.reading() as transaction:
             members = memberships.members(transaction, new.id)
         second = registry.split(workspace.store, str(new.id), members[::2].tolist(), "anna")
@@ -153,7 +161,7 @@ def test_two_classes_of_one_method_are_merged_by_the_operator_who_meets_both(dis
             workspace, Operator("random", 40), truth_of, stands_for(workspace), np.random.default_rng(0)
         )
         assert count == 40
-        (line,) = (entry for entry in registry.list_classes(workspace.store) if entry.id == second.id)
+        (line,) = (entry for entry in class_view.list_classes(workspace.store) if entry.id == second.id)
         assert line.status == "merged"
         with workspace.store.reading() as transaction:
             active = memberships.active(transaction)
@@ -166,7 +174,9 @@ def test_two_classes_of_one_method_are_merged_by_the_operator_who_meets_both(dis
 @pytest.mark.parametrize("waits", [True, False])
 def test_faces_of_a_method_without_a_class_become_one(discovered: Path, waits: bool) -> None:
     with Workspace.open(discovered) as workspace:
-        (new,) = (entry for entry in registry.list_classes(workspace.store) if entry.status == "provisional")
+        (new,) = (
+            entry for entry in class_view.list_classes(workspace.store) if entry.status == "provisional"
+        )
         with workspace.store.transaction() as transaction:
             members = memberships.members(transaction, new.id)
             memberships.end(transaction, members)
@@ -175,7 +185,7 @@ def test_faces_of_a_method_without_a_class_become_one(discovered: Path, waits: b
                 clusters.add(transaction, Cluster(members, np.zeros(2, np.float32), 0.5), sighting)
         known = {key: value for key, value in stands_for(workspace).items() if key != new.id}
         answer(workspace, Operator("random", 40), truth_of, known, np.random.default_rng(0))
-        (made,) = (entry for entry in registry.list_classes(workspace.store) if entry.id > new.id)
+        (made,) = (entry for entry in class_view.list_classes(workspace.store) if entry.id > new.id)
         with workspace.store.reading() as transaction:
             of_it = memberships.members(transaction, made.id)
             vouched = vouched_for(transaction)
@@ -214,7 +224,7 @@ def test_a_noisy_operator_is_wrong_at_times(discovered: Path) -> None:
 def test_a_name_a_merge_and_a_split_survive_five_updates(discovered: Path) -> None:
     with Workspace.open(discovered) as workspace:
         store = workspace.store
-        (new,) = (entry for entry in registry.list_classes(store) if entry.status == "provisional")
+        (new,) = (entry for entry in class_view.list_classes(store) if entry.status == "provisional")
         with store.reading() as transaction:
             members = memberships.members(transaction, new.id).tolist()
             spare = faces.by_ids(transaction, faces.in_experience(transaction, 1))
@@ -233,7 +243,7 @@ def test_a_name_a_merge_and_a_split_survive_five_updates(discovered: Path) -> No
             registry.label(store, "sub_pixel", [face_id], "anna")
             result = update(workspace)
             assert result.answers != "unchanged"
-            lines = {entry.id: entry for entry in registry.list_classes(store)}
+            lines = {entry.id: entry for entry in class_view.list_classes(store)}
             with store.reading() as transaction:
                 standing = {
                     class_id: (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from owcl.cli.main import run
-from owcl.engine import registry
+from owcl.engine import class_view, registry
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.proposals import proposals, proposed_part
@@ -38,7 +38,7 @@ def copied(discovered: Path, tmp_path: Path) -> Path:
 
 
 def found_class(workspace: Workspace) -> int:
-    (line,) = (line for line in registry.list_classes(workspace.store) if line.status == "provisional")
+    (line,) = (line for line in class_view.list_classes(workspace.store) if line.status == "provisional")
     return line.id
 
 

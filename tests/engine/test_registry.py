@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from owcl.engine import history, registry
+from owcl.engine import class_view, history, registry
 from owcl.engine.standing import standing
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
 from owcl.types import UNKNOWN, Attributions, Cluster
@@ -69,7 +69,7 @@ def test_naming_a_provisional_class_makes_it_named_and_keeps_its_id(store: Store
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_name_is_only_a_name(store: Store, hostile: str) -> None:
     assert registry.name(store, "2", hostile, "anna").name == hostile
-    assert registry.show(store, hostile).line.id == 2
+    assert class_view.show(store, hostile).line.id == 2
     assert store.check_integrity() == []
 
 
@@ -104,10 +104,10 @@ def test_a_split_moves_the_faces_and_its_undo_moves_them_back(store: Store) -> N
     assert members(store) == before | {2: [7, 8], 4: [5, 6]}
     history.undo(store, "anna")
     assert members(store) == before | {4: []}
-    assert [line.status for line in registry.list_classes(store)][-1] == "rejected"
+    assert [line.status for line in class_view.list_classes(store)][-1] == "rejected"
     history.redo(store, "anna")
     assert members(store) == before | {2: [7, 8], 4: [5, 6]}
-    assert registry.show(store, "SimSwap").line.status == "named"
+    assert class_view.show(store, "SimSwap").line.status == "named"
 
 
 def test_a_label_moves_faces_to_a_class_and_its_undo_moves_them_back(store: Store) -> None:
@@ -158,7 +158,7 @@ def test_a_cluster_that_waits_is_adopted_and_waits_again_when_that_is_undone(sto
     with pytest.raises(NotFound, match=f"cluster {spoken_for}: no such cluster waits"):
         registry.adopt(store, spoken_for, "anna")
     new = registry.adopt(store, first, "anna", "SimSwap")
-    view = registry.show(store, "SimSwap")
+    view = class_view.show(store, "SimSwap")
     assert (new.status, view.line.born, members(store)[new.id]) == ("named", 1, [13, 14, 15])
     with store.reading() as transaction:
         evidence = classes.details(transaction, new.id).evidence
@@ -182,21 +182,21 @@ def test_parts_of_a_class_were_born_with_it_and_what_is_made_now_is_born_now(sto
         experiences.begin(transaction, 2)
     part = registry.split(store, "2", [5, 6], "anna")
     made = registry.make(store, [13], "anna")
-    assert [registry.show(store, str(one.id)).line.born for one in (part, made)] == [1, 2]
+    assert [class_view.show(store, str(one.id)).line.born for one in (part, made)] == [1, 2]
 
 
 def test_a_note_is_kept_replaced_and_taken_away_and_undone_like_a_name(store: Store) -> None:
     registry.name(store, "2", "a", "anna", note="first\nsecond ")
     registry.name(store, "2", "b", "anna")
-    assert registry.show(store, "2").note == "first\nsecond"
+    assert class_view.show(store, "2").note == "first\nsecond"
     registry.name(store, "2", "b", "anna", note=" ")
-    assert registry.show(store, "2").note is None
+    assert class_view.show(store, "2").note is None
     history.undo(store, "anna")
-    assert registry.show(store, "2").note == "first\nsecond"
+    assert class_view.show(store, "2").note == "first\nsecond"
 
 
 def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(store: Store) -> None:
-    seen = registry.show(store, "2").version
+    seen = class_view.show(store, "2").version
     registry.name(store, "2", "Anna's name", "anna", seen=seen)
     before = members(store), registered(store), history.latest(store)
     late: tuple[Callable[[], object], ...] = (
@@ -217,12 +217,12 @@ def test_any_decision_can_be_taken_back_if_nothing_later_touched_the_same_class(
     registry.name(store, "3", "b", "anna")
     assert history.reversible(store) == {1: False, 2: False}
     history.undo(store, "ben", 1)
-    assert [line.name for line in registry.list_classes(store)] == ["real", "new-2", "b"]
+    assert [line.name for line in class_view.list_classes(store)] == ["real", "new-2", "b"]
     with pytest.raises(Conflict, match="decision 1: it is nothing to undo"):
         history.undo(store, "ben", 1)
     assert history.reversible(store) == {2: False, 3: True}
     history.redo(store, "ben", 3)
-    assert [line.name for line in registry.list_classes(store)] == ["real", "a", "b"]
+    assert [line.name for line in class_view.list_classes(store)] == ["real", "a", "b"]
 
 
 def test_a_label_needs_a_face_that_there_is_and_a_live_class(store: Store) -> None:
@@ -344,17 +344,17 @@ def test_somebodys_word_counts_more_than_the_model(store: Store) -> None:
     assert (present.class_ids[-1], present.origins[-1], present.p_values[-1]) == (1, "model", 0.25)
     assert (present.origins[4], present.probabilities[4]) == ("promotion", 0.8)
     assert np.isnan(present.probabilities[0])
-    assert [(line.id, line.faces) for line in registry.list_classes(store)] == [(1, 5), (2, 4), (3, 4)]
+    assert [(line.id, line.faces) for line in class_view.list_classes(store)] == [(1, 5), (2, 4), (3, 4)]
 
 
 def test_a_class_is_shown_with_evidence_faces_and_its_history(store: Store) -> None:
     registry.name(store, "2", "a", "anna")
     registry.merge(store, "3", "a", "ben")
     registry.name(store, "real", "genuine", "cleo")
-    view = registry.show(store, "A")
+    view = class_view.show(store, "A")
     assert (view.line.name, view.line.born, view.line.faces, view.members) == ("a", 1, 8, 8)
     assert view.nearest is not None
     assert (view.nearest.name, view.evidence["stability"]) == ("genuine", 0.9)
     assert view.examples == tuple(f"{n}.png" for n in range(5, 10))
     assert [one.who for one in view.decisions] == ["ben", "anna"]
-    assert [one.who for one in registry.show(store, "3").decisions] == ["ben"]
+    assert [one.who for one in class_view.show(store, "3").decisions] == ["ben"]

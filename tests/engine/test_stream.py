@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from owcl.engine import history, registry
+from owcl.engine import class_view, history, registry
 from owcl.engine.attribute import attribute
 from owcl.engine.discover import discover
 from owcl.engine.evaluate import evaluate
@@ -86,7 +86,7 @@ def test_the_new_method_is_attributed_and_the_known_ones_are_not_forgotten(
     with Workspace.open(lived) as workspace:
         found, _ = attribute(workspace, [str(small_world.test / NEW)])
         discovered = [
-            line.id for line in registry.list_classes(workspace.store) if line.status == "provisional"
+            line.id for line in class_view.list_classes(workspace.store) if line.status == "provisional"
         ]
         known = evaluate(workspace, small_world.test)["acc_known"]
     assert np.mean([face.class_id in discovered for face in found]) > 0.7
@@ -114,11 +114,11 @@ def test_an_operator_s_merge_is_followed_at_once_and_undone_exactly(
     root = Path(shutil.copytree(lived, tmp_path / "workspace"))
     with Workspace.open(root) as workspace:
         (discovered,) = (
-            line for line in registry.list_classes(workspace.store) if line.status == "provisional"
+            line for line in class_view.list_classes(workspace.store) if line.status == "provisional"
         )
         before, _ = attribute(workspace, [str(small_world.test / NEW)])
         registry.name(workspace.store, str(discovered.id), "twin", "anna")
-        (real,) = (line for line in registry.list_classes(workspace.store) if line.name == "real")
+        (real,) = (line for line in class_view.list_classes(workspace.store) if line.name == "real")
         registry.merge(workspace.store, "twin", str(real.id), "anna")
         merged, _ = attribute(workspace, [str(small_world.test / NEW)])
         assert discovered.id not in {face.class_id for face in merged}

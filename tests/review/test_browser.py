@@ -13,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from owcl.engine import registry
+from owcl.engine import class_view, registry
 from owcl.engine.workspace import Workspace
 from tests.review.conftest import lab, served
 
@@ -74,9 +74,9 @@ def test_first_visit_name_merge_split_undo_restart(browser: Browser, tmp_path: P
             page.get_by_label("Name of the part").fill("part")
             page.get_by_role("button", name="Split off s").click()
             page.get_by_role("status").get_by_text("split of class 2 by anna").wait_for()
-            assert registry.show(workspace.store, "part").members == 3
+            assert class_view.show(workspace.store, "part").members == 3
             page.get_by_role("button", name="Undo u").click()
-            assert registry.show(workspace.store, "2").members == 32 + 20
+            assert class_view.show(workspace.store, "2").members == 32 + 20
             page.context.close()
         with served(workspace) as address:
             page = entered(browser, address)
@@ -176,7 +176,7 @@ def test_faces_are_lassoed_on_the_map_into_a_class(browser: Browser, tmp_path: P
         page.get_by_label("Name").fill("lassoed")
         page.get_by_role("button", name="Make a class of these").click()
         page.wait_for_url("**/classes/4?done=1")
-        assert registry.show(workspace.store, "lassoed").members == 24
+        assert class_view.show(workspace.store, "lassoed").members == 24
         page.context.close()
 
 
@@ -273,4 +273,4 @@ def test_no_page_breaks_its_own_rules(browser: Browser, tmp_path: Path) -> None:
 def test_a_workspace_opens_while_its_page_is_served(tmp_path: Path) -> None:
     with lab(tmp_path, (30, 40)) as workspace, served(workspace), Workspace.open(workspace.root) as other:
         registry.name(other.store, "2", "from the command line", "ben")
-        assert registry.show(workspace.store, "2").line.name == "from the command line"
+        assert class_view.show(workspace.store, "2").line.name == "from the command line"

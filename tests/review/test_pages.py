@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from owcl.engine import history, registry
+from owcl.engine import class_view, history, registry
 from owcl.engine.ingest import ingest
 from owcl.engine.workspace import Workspace
 from owcl.review import inbox
@@ -62,7 +62,7 @@ def test_a_cluster_that_waits_is_made_a_class_of_from_the_inbox(
     answer = post(f"/clusters/{waits}/adopt", name="Prism")
     assert (answer.status_code, answer.headers["location"]) == (303, "/classes/4?done=1")
     assert members(workspace, 4) == loose
-    assert registry.show(workspace.store, "Prism").line.status == "named"
+    assert class_view.show(workspace.store, "Prism").line.status == "named"
     assert "not sure enough" not in client.get("/").text
     assert post(f"/clusters/{waits}/adopt", name="Again").status_code == 404
 
@@ -83,20 +83,20 @@ def test_naming_goes_to_the_page_of_the_class_and_offers_to_undo(
     page = client.get("/classes/2?done=1").text
     assert "name of class 2 by anna" in page
     assert "case 7" in page
-    view = registry.show(workspace.store, "2")
+    view = class_view.show(workspace.store, "2")
     assert (view.line.name, view.line.family, view.line.status) == ("SimSwap", "identity swap", "named")
     assert "new-2" not in client.get("/").text
     post("/undo", decision=1, back="/classes/2")
     assert "new-2" in client.get("/").text
     post("/redo", decision=2, back="/classes/2")
-    assert registry.show(workspace.store, "2").line.name == "SimSwap"
+    assert class_view.show(workspace.store, "2").line.name == "SimSwap"
 
 
 def test_merging_splitting_moving_releasing_and_rejecting(
     client: TestClient, post: Post, workspace: Workspace
 ) -> None:
     def version(class_id: int) -> int:
-        return registry.show(workspace.store, str(class_id)).version
+        return class_view.show(workspace.store, str(class_id)).version
 
     assert post("/classes/2/split", faces="31,32,33", name="part", version=1).status_code == 303
     assert members(workspace, 4) == [31, 32, 33]
@@ -112,7 +112,7 @@ def test_merging_splitting_moving_releasing_and_rejecting(
     assert made.headers["location"].startswith("/classes/5")
     dismissed = post("/faces/dismiss", faces="37,38")
     assert dismissed.headers["location"].startswith("/classes/6")
-    assert registry.show(workspace.store, "6").line.status == "rejected"
+    assert class_view.show(workspace.store, "6").line.status == "rejected"
     post("/undo")
     assert {37, 38} <= set(members(workspace, 2))
 
@@ -126,7 +126,7 @@ def test_two_operators_do_not_lose_each_others_work(
     assert "was renamed by anna" in late.text
     assert "Reload and decide again" in late.text
     assert 'href="/classes/2"' in late.text
-    assert registry.show(workspace.store, "2").line.name == "Anna's"
+    assert class_view.show(workspace.store, "2").line.name == "Anna's"
 
 
 @pytest.mark.parametrize(
