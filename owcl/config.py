@@ -78,7 +78,7 @@ class NoveltyConfiguration(_Part):
         0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"
     )
     takeover_rate: float = Field(
-        0.015, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
+        0.03, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
     )
     smallest_class: int = Field(30, ge=10, description="faces that make a class")
     count: str = Field(
