@@ -93,7 +93,8 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     alarm = _alarm(workspace, experience, answer.doubts.size)
     if alarm is not None:
         logger.warning(
-            "experience %d: %d of %d faces are unusual; a new generator may have arrived",
+            "experience %d: %d of %d faces are unusual; a new generator may have arrived, or known ones were "
+            "compressed again or resized: discover tells which",
             experience,
             alarm.unusual,
             alarm.faces,
