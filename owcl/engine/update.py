@@ -35,6 +35,8 @@ SMALLEST_KEPT = 0.9
 """Share of its exemplars that every class must keep."""
 VOUCHING_FACES = 3
 """Faces that an operator has put into a class, from which on it is no guess any more."""
+JOINING_WEIGHT = 0.9
+"""How much a face counts that joins a class which was just learned; about so many join rightly."""
 ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
 
 
@@ -62,6 +64,7 @@ class _Faces:
     members: Exemplars
     """Faces of classes that the model has not learned, without those held out."""
     unlabelled: NDArray[np.uint8]
+    unlabelled_ids: NDArray[np.int64]
     calibration: Calibration
     labelled_classes: frozenset[int]
     vouched: frozenset[int]
@@ -88,9 +91,11 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     if not len(material.members):
         return _without_learning(workspace, answer, experience, material)
     rng = workspace.rng("update", experience)
-    kept = memory.bounded(workspace.configuration.memory.per_class, rng, material.memory, material.members)
+    per_class = workspace.configuration.memory.per_class
+    kept = memory.bounded(per_class, rng, material.memory, material.members)
     outputs = tuple(np.unique(kept.class_ids).tolist())
-    network = _adapted(workspace, answer, outputs, material, build, rng, report)
+    network, agreed = _adapted(workspace, answer, outputs, material, build, rng, report)
+    kept = memory.bounded(per_class, rng, kept, _joining(workspace, material, agreed, answer.class_ids))
     report("checking the new version", 0, None)
     adapted = _fitted(workspace, network, outputs, kept, material)
     gate = _gate(answer, adapted, kept, material)
@@ -150,7 +155,8 @@ def _gather(workspace: Workspace, experience: int) -> _Faces:
     members = Exemplars(present, images, member_classes[rows], weights[rows], origins[rows])
     present, images = workspace.pixels(held_out)
     calibration = memory.calibration(held_out, held_out_classes, present, images)
-    return _Faces(remembered, members, workspace.pixels(loose)[1], calibration, frozenset(labelled), vouched)
+    loose, unlabelled = workspace.pixels(loose)
+    return _Faces(remembered, members, unlabelled, loose, calibration, frozenset(labelled), vouched)
 
 
 def vouched_for(transaction: Connection) -> frozenset[int]:
@@ -201,8 +207,12 @@ def _adapted(
     build: Build,
     rng: np.random.Generator,
     report: Report,
-) -> Network:
-    """Return a copy of the answering network after the learner and refinement by semi-supervised k-means."""
+) -> tuple[Network, NDArray[np.int64]]:
+    """Adapt a copy of the answering network by the learner and refinement by semi-supervised k-means.
+
+    Returns:
+        The network, and the `(U,)` class that refinement gave to each unlabelled face; `UNLABELLED` for none.
+    """
     settings = workspace.configuration.training
     torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
     network = with_outputs(answer.network, answer.outputs, outputs, torch_rng)
@@ -228,7 +238,8 @@ def _adapted(
         refiner = Supervised(network, torch_rng)
         plan = TrainingPlan(settings.refine_steps, settings.learning_rate / 10)
         learn(workspace, refiner, plan, rng, dataset, report, "refining")
-    return network
+    found_again = labels[len(given) :][: len(material.unlabelled)]
+    return network, np.where(found_again == UNLABELLED, UNLABELLED, np.array(outputs)[found_again])
 
 
 def _pseudo_labels(
@@ -239,6 +250,34 @@ def _pseudo_labels(
     partition = semi_supervised_kmeans(vectors, labels, network.num_classes, rng)
     agreed = partition.assignments == logits.argmax(axis=1)
     return np.where((labels == UNLABELLED) & agreed, partition.assignments, labels)
+
+
+def _joining(
+    workspace: Workspace, material: _Faces, given: NDArray[np.int64], learned: NDArray[np.int64]
+) -> Exemplars:
+    """Return the unlabelled faces that were given a class which nothing had learned before.
+
+    Of a method that lies near a known one, discovery finds the faces that stand out. A head on these alone
+    would leave the others to the known class, at every sight anew.
+
+    Args:
+        workspace: says which faces are held out.
+        material: of the update.
+        given: `(U,)` class of each unlabelled face; `UNLABELLED` for none.
+        learned: ids of the classes that the answering model knows.
+    """
+    share = workspace.configuration.memory.calibration_share
+    rows = np.flatnonzero(~np.isin(given, [UNLABELLED, *learned.tolist()]))
+    with workspace.store.reading() as transaction:
+        found = faces.by_ids(transaction, material.unlabelled_ids[rows])
+    rows = rows[np.array([not memory.is_held_out(face.sha256, share) for face in found], bool)]
+    return Exemplars(
+        material.unlabelled_ids[rows],
+        material.unlabelled[rows],
+        given[rows],
+        np.full(len(rows), JOINING_WEIGHT, np.float32),
+        np.full(len(rows), PSEUDO_LABELLED, np.int8),
+    )
 
 
 def _gate(old: Answer, new: Answer, kept: Exemplars, material: _Faces) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from storage import classes, clusters, decisions, experiences, faces, membership
 from storage.store import Store
 
 FEW = Promotion(False, None, ("12 faces, 30 make a class",), True, {"size": 12})
-UNSTABLE = Promotion(False, None, ("came back in 20% of resamples, 60% are needed",), False, {"size": 40})
+UNSTABLE = Promotion(False, None, ("came back in 20% of resamples, 50% are needed",), False, {"size": 40})
 POSTED_AGAIN = Promotion(False, None, ("compressed again",), False, {"size": 40}, drifted=True)
 GOOD = Promotion(True, None, (), False, {"size": 40})
 
