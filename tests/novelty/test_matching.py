@@ -60,7 +60,7 @@ def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator)
     promotion = judge(_cloud(25, 3, rng), np.full(25, 0.01), 0.3, {7: _cloud(60, 0, rng)}, 30, rng)
     assert promotion.reasons == (
         "25 faces, 30 make a class",
-        "came back in 30% of resamples, 60% are needed",
+        "came back in 30% of resamples, 50% are needed",
     )
 
 
