@@ -9,12 +9,13 @@ import click
 
 from owcl.cli import output
 from owcl.cli.class_history import show_decisions
+from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import CLASS, json_option, workspace_option
 from owcl.cli.session import opened
 from owcl.types import LIVE
 
 
-@click.command("list")
+@click.command("list", cls=TaughtCommand)
 @click.option("--all", "everything", is_flag=True, help="Merged and rejected ones too.")
 @workspace_option
 @json_option
@@ -39,7 +40,7 @@ def list_command(everything: bool, root: Path, as_json: bool) -> None:
     output.table(headers, [[getattr(line, header) for header in headers] for line in shown])
 
 
-@click.command()
+@click.command(cls=TaughtCommand)
 @click.argument("class_", type=CLASS, metavar="CLASS")
 @workspace_option
 @json_option
@@ -67,7 +68,7 @@ def show(class_: str, root: Path, as_json: bool) -> None:
         show_decisions(view.decisions)
 
 
-@click.command()
+@click.command(cls=TaughtCommand)
 @click.argument("class_", type=CLASS, metavar="CLASS")
 @click.option(
     "-o",
@@ -101,7 +102,7 @@ def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
     output.line(f"{drawn}: {count} faces")
 
 
-@click.command()
+@click.command(cls=TaughtCommand)
 @workspace_option
 @json_option
 def proposals(root: Path, as_json: bool) -> None:
