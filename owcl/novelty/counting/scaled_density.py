@@ -26,7 +26,7 @@ USUAL = 0.75
 """Quantile of the registered classes that says how far halves are apart: one class of two modes must not."""
 NEAREST = 3
 """Clusters around each that it may be one method with."""
-METHODS_APART = 6.0
+METHODS_APART = 7.35
 """Whitened separation from which on two clusters are two methods, however close they are otherwise."""
 TOWARDS_BETWEEN = 0.4
 """Where the scale lies between the limits that the registered classes set, in the logarithm."""
