@@ -135,6 +135,13 @@ def members(transaction: Connection, class_id: int) -> NDArray[np.int64]:
     return id_array(transaction.execute(query.order_by(MembershipRow.face_id)).scalars())
 
 
+def taken_out(transaction: Connection) -> NDArray[np.int64]:
+    """Return the `(N,)` ids of the faces that belonged to a class once and belong to none now, ascending."""
+    present = select(MembershipRow.face_id).where(MembershipRow.ended.is_(None))
+    query = select(MembershipRow.face_id).where(MembershipRow.face_id.not_in(present)).distinct()
+    return id_array(transaction.execute(query.order_by(MembershipRow.face_id)).scalars())
+
+
 def moved_by(transaction: Connection, decision: int) -> dict[int, tuple[int | None, int | None]]:
     """Return for each face that a decision moved the classes before and after it, as they were written."""
     begun, ended = _moves(transaction, decision)

@@ -238,8 +238,8 @@ def _adapted(
         refiner = Supervised(network, torch_rng)
         plan = TrainingPlan(settings.refine_steps, settings.learning_rate / 10)
         learn(workspace, refiner, plan, rng, dataset, report, "refining")
-    found_again = labels[len(given) :][: len(material.unlabelled)]
-    return network, np.where(found_again == UNLABELLED, UNLABELLED, np.array(outputs)[found_again])
+    agreed = labels[len(given) :][: len(material.unlabelled)]
+    return network, np.where(agreed == UNLABELLED, UNLABELLED, np.array(outputs)[agreed])
 
 
 def _pseudo_labels(
@@ -253,28 +253,30 @@ def _pseudo_labels(
 
 
 def _joining(
-    workspace: Workspace, material: _Faces, given: NDArray[np.int64], learned: NDArray[np.int64]
+    workspace: Workspace, material: _Faces, agreed: NDArray[np.int64], learned: NDArray[np.int64]
 ) -> Exemplars:
     """Return the unlabelled faces that were given a class which nothing had learned before.
 
     Of a method that lies near a known one, discovery finds the faces that stand out. A head on these alone
-    would leave the others to the known class, at every sight anew.
+    would leave the others to the known class, at every sight anew. What somebody took out of a class does
+    not join one by itself, and what is held out joins none.
 
     Args:
-        workspace: says which faces are held out.
+        workspace: says which faces are held out, and which were taken out of a class.
         material: of the update.
-        given: `(U,)` class of each unlabelled face; `UNLABELLED` for none.
+        agreed: `(U,)` class of each unlabelled face; `UNLABELLED` for none.
         learned: ids of the classes that the answering model knows.
     """
     share = workspace.configuration.memory.calibration_share
-    rows = np.flatnonzero(~np.isin(given, [UNLABELLED, *learned.tolist()]))
+    rows = np.flatnonzero(~np.isin(agreed, [UNLABELLED, *learned.tolist()]))
     with workspace.store.reading() as transaction:
+        rows = rows[~np.isin(material.unlabelled_ids[rows], memberships.taken_out(transaction))]
         found = faces.by_ids(transaction, material.unlabelled_ids[rows])
     rows = rows[np.array([not memory.is_held_out(face.sha256, share) for face in found], bool)]
     return Exemplars(
         material.unlabelled_ids[rows],
         material.unlabelled[rows],
-        given[rows],
+        agreed[rows],
         np.full(len(rows), JOINING_WEIGHT, np.float32),
         np.full(len(rows), PSEUDO_LABELLED, np.int8),
     )

@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sqlalchemy import delete
 
 from owcl.engine import memory, registry
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
+from owcl.memory.replay import Exemplars
+from owcl.types import Face
 from storage import faces, memberships
+from storage.schema import MembershipRow
 from tests.conftest import NEW, SmallWorld
 
 
-def test_faces_of_a_new_method_that_discovery_missed_are_remembered_with_those_it_found(
-    small_world: SmallWorld, tmp_path: Path
-) -> None:
-    with Workspace.open(small_world.copy(tmp_path)) as workspace:
+@dataclass(frozen=True)
+class Learned:
+    """A discovered class of which a third was missed and a third taken out before it was learned."""
+
+    missed: NDArray[np.int64]
+    taken_out: NDArray[np.int64]
+    joined: Exemplars
+    """What is remembered of it beside its members."""
+    joiners: list[Face]
+    calibration_share: float
+
+
+@pytest.fixture(scope="module")
+def learned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    with Workspace.open(small_world.copy(tmp_path_factory.mktemp("learned"))) as workspace:
         ingest(workspace, [str(small_world.arriving)])
         (found,) = discover(workspace).promoted
-        with workspace.store.reading() as transaction:
+        with workspace.store.transaction() as transaction:
             members = memberships.members(transaction, found.id)
-        missed = members[::2]
-        registry.release(workspace.store, str(found.id), missed.tolist(), "anna")
+            missed = members[::3]
+            # As though discovery had never seen that they are of it.
+            transaction.execute(delete(MembershipRow).where(MembershipRow.face_id.in_(missed.tolist())))
+        registry.release(workspace.store, str(found.id), members[1::3].tolist(), "anna")
         update(workspace)
         with workspace.store.reading() as transaction:
             remembered = memory.recall(transaction)
-            remembered = remembered.take(remembered.class_ids == found.id)
-            joined = remembered.take(~np.isin(remembered.face_ids, members[1::2]))
-            joiners = faces.by_ids(transaction, joined.face_ids)
+            joined = remembered.take(
+                (remembered.class_ids == found.id) & ~np.isin(remembered.face_ids, members[2::3])
+            )
+            joiners = list(faces.by_ids(transaction, joined.face_ids))
         share = workspace.configuration.memory.calibration_share
-    assert len(joined) > 0.3 * len(missed)
-    assert np.mean([NEW in face.source for face in joiners]) > 0.8
-    assert joined.weights.max() < 1
-    assert not any(memory.is_held_out(face.sha256, share) for face in joiners)
+    return Learned(missed, members[1::3], joined, joiners, share)
+
+
+def test_faces_of_a_new_method_that_discovery_missed_are_remembered_with_those_it_found(
+    learned: Learned,
+) -> None:
+    assert np.isin(learned.missed, learned.joined.face_ids).mean() > 0.3
+    assert np.mean([NEW in face.source for face in learned.joiners]) > 0.8
+    assert learned.joined.weights.max() < 1
+
+
+def test_what_somebody_took_out_of_a_class_does_not_join_it_by_itself(learned: Learned) -> None:
+    assert not np.isin(learned.taken_out, learned.joined.face_ids).any()
+
+
+def test_what_is_held_out_joins_no_class(learned: Learned) -> None:
+    assert not any(memory.is_held_out(face.sha256, learned.calibration_share) for face in learned.joiners)
