@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from owcl.memory.analytic import AnalyticHead
+from owcl.memory.analytic import AnalyticHead, balanced_weights
 from owcl.memory.replay import Exemplars
 from owcl.models import checkpoint
 from owcl.models.embed import embed, for_inference
@@ -118,7 +118,8 @@ class Answer:
         """
         vectors, _ = embed(network, memory.images)
         head = AnalyticHead(network.embedding_size)
-        head.add(vectors, memory.class_ids, memory.weights)
+        weights = balanced_weights(memory.weights, memory.class_ids, labelled)
+        head.add(vectors, memory.class_ids, weights)
         held_out, _ = embed(network, calibration.images)
         leads = _leads(head, held_out, labelled)
         handicaps = _handicaps(leads, calibration.class_ids, labelled, vouched, doubt.takeover_rate)

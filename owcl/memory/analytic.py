@@ -273,6 +273,26 @@ def random_projection(dimension: int, size: int, rng: np.random.Generator) -> ND
     return rng.standard_normal((dimension, size), np.float32) / np.float32(np.sqrt(size))
 
 
+def balanced_weights(
+    weights: NDArray[np.floating], class_ids: NDArray[np.int64], labelled: frozenset[int]
+) -> NDArray[np.floating]:
+    """Return the weights of faces with those of small discovered classes raised, so that each has a voice.
+
+    Ridge regression gives the ground between two classes to the one with more faces. A discovered class
+    begins with the few that stood out; each of them counts up to the square root of how many more faces
+    the smallest labelled class has, half of the way, by powers, to as many.
+
+    Args:
+        weights: `(N,)`.
+        class_ids: `(N,)` registry ids.
+        labelled: ids of the classes that were labelled, some of them among the faces.
+    """
+    present, inverse, counts = np.unique(class_ids, return_inverse=True, return_counts=True)
+    enough = counts[np.isin(present, list(labelled))].min()
+    raised: NDArray[np.floating] = weights * np.sqrt(np.maximum(enough / counts, 1))[inverse]
+    return raised
+
+
 def recursive_update(inverse: Array, weights: Array, inputs: Array, targets: Array) -> tuple[Array, Array]:
     """Update a ridge solution by a batch of faces, without the sums.
 

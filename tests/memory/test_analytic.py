@@ -7,7 +7,7 @@ from safetensors.numpy import load, save
 from sklearn.linear_model import Ridge
 
 from owcl.errors import BadInput, NotFound
-from owcl.memory.analytic import AnalyticHead, random_projection, recursive_update
+from owcl.memory.analytic import AnalyticHead, balanced_weights, random_projection, recursive_update
 
 Faces = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float64]]
 
@@ -147,6 +147,14 @@ def test_a_projection_separates_what_no_line_does(rng: np.random.Generator) -> N
 
     assert accuracy(AnalyticHead(2)) < 0.7
     assert accuracy(AnalyticHead(2, projection=random_projection(2, 64, rng))) > 0.9
+
+
+def test_faces_of_a_discovered_class_with_fewer_than_any_labelled_one_weigh_more() -> None:
+    class_ids = np.repeat([1, 2, 7, 8], [9, 36, 1, 20])
+    weights = np.where(class_ids == 7, 0.5, 1.0)
+    found = balanced_weights(weights, class_ids, frozenset({1, 2}))
+    # Class 7 has a ninth of the smallest labelled class; class 8 has more than that one.
+    np.testing.assert_allclose(found, np.where(class_ids == 7, 1.5, 1.0))
 
 
 def test_input_is_left_alone(faces: Faces) -> None:
