@@ -10,7 +10,7 @@ import click
 from owcl.cli import output
 from owcl.cli.class_history import show_decisions
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import CLASS, json_option, workspace_option
+from owcl.cli.options import CLASS, json_option, output_option, workspace_option
 from owcl.cli.session import opened
 from owcl.types import LIVE
 
@@ -70,14 +70,7 @@ def show(class_: str, root: Path, as_json: bool) -> None:
 
 @click.command(cls=TaughtCommand)
 @click.argument("class_", type=CLASS, metavar="CLASS")
-@click.option(
-    "-o",
-    "--output",
-    "picture",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to draw it; else class-ID.png here.",
-)
+@output_option("picture", "Where to draw it; else class-ID.png here.")
 @workspace_option
 @json_option
 def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
@@ -89,13 +82,10 @@ def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
       owcl classes sheet new-12
       owcl classes sheet "StyleGAN 2" --output sheet.png
     """
-    from owcl.engine import class_view
-
     with opened(root) as workspace:
         from owcl.engine.sheet import draw_sheet
 
-        drawn = picture or Path(f"class-{class_view.show(workspace.store, class_).line.id}.png")
-        count = draw_sheet(workspace, class_, drawn)
+        drawn, count = draw_sheet(workspace, class_, picture)
     if as_json:
         output.json_object({"picture": str(drawn), "faces": count})
         return

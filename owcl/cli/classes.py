@@ -101,7 +101,7 @@ def split(
       owcl classes split 12 --proposed
       owcl classes split 12 - --name "StyleGAN 3" < faces.txt
     """
-    from owcl.engine import class_view, registry
+    from owcl.engine import registry
 
     if proposed == bool(faces):
         raise click.UsageError("name either FACES or --proposed")
@@ -110,7 +110,7 @@ def split(
         if proposed:
             from owcl.engine.proposals import proposed_part
 
-            face_ids = list(proposed_part(workspace, class_view.show(workspace.store, class_).line.id))
+            face_ids = list(proposed_part(workspace, class_))
         entry = registry.split(workspace.store, class_, face_ids, who, new_name)
     _show_class(entry, f"class {entry.id} ({entry.name}) has {len(set(face_ids))} faces of {class_}", as_json)
 

@@ -52,6 +52,4 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
             f"{result.alarm.unusual} of {result.alarm.faces} faces are as unusual as 1 in 20 known ones is"
             f"{noticed}. A new generator may have arrived, or known faces were compressed again or resized."
         )
-        output.note("Next: owcl discover, which tells the two apart")
-    else:
-        output.note("Next: owcl discover")
+    output.note("Next: owcl discover" + (", which tells the two apart" if result.alarm else ""))

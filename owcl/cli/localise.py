@@ -8,20 +8,13 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import json_option, workspace_option
+from owcl.cli.options import json_option, output_option, workspace_option
 from owcl.cli.session import opened
 
 
 @click.command(cls=TaughtCommand)
 @click.argument("image", metavar="IMAGE")
-@click.option(
-    "-o",
-    "--output",
-    "picture",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to draw the heat map; else IMAGE-heat.png here.",
-)
+@output_option("picture", "Where to draw the heat map; else IMAGE-heat.png here.")
 @workspace_option
 @json_option
 def localise(image: str, picture: Path | None, root: Path, as_json: bool) -> None:

@@ -6,12 +6,14 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 PLAIN_WORD = re.compile(r"[\w.+-]+", re.ASCII)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -26,6 +28,12 @@ workspace_option = click.option(
     help="The workspace; else $OWCL_WORKSPACE, else the current folder.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def output_option(name: str, help_text: str) -> Callable[[Command], Command]:
+    """Return the option that says which file to write; the command gets it as the argument `name`."""
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("-o", "--output", name, type=path, metavar="FILE", help=help_text)
 
 
 def with_standard_input(inputs: Iterable[str]) -> Iterator[str]:

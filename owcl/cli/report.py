@@ -8,19 +8,12 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import workspace_option
+from owcl.cli.options import output_option, workspace_option
 from owcl.cli.session import opened
 
 
 @click.command(cls=TaughtCommand)
-@click.option(
-    "-o",
-    "--output",
-    "target",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to write it; else report.html in the workspace.",
-)
+@output_option("target", "Where to write it; else report.html in the workspace.")
 @workspace_option
 def report(target: Path | None, root: Path) -> None:
     """Write a report as one HTML file.

@@ -26,6 +26,7 @@ from owcl.learners.base import UNLABELLED
 from owcl.learners.kmeans import semi_supervised_kmeans
 from owcl.learners.supervised import Supervised
 from owcl.memory.analytic import AnalyticHead
+from owcl.memory.replay import Exemplars
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.calibration import conformal_p_values
 from owcl.novelty.counting.base import clusters_of
@@ -53,9 +54,10 @@ def freeze_and_cluster(setting: Setting) -> Predictions:
         labels.append(np.full(len(session.images), UNLABELLED, np.int64))
         fit, came = ~setting.held_out, np.concatenate(seen[1:])
         outside = rejected("neighbours", seen[0][fit], first.truth[fit], seen[0][setting.held_out], came)
-        reference = memory.reference_sample(labelled_exemplars(first.images[fit], first.truth[fit]), rng)
+        labelled = labelled_exemplars(first.images[fit], first.truth[fit])
+        scale = in_reference(labelled, rng)
         counter = estimator_named(settings.count)(settings.smallest_class)
-        counter.fit(features(network, reference.images), reference.class_ids)
+        counter.fit(seen[0][fit][scale], labelled.class_ids[scale])
         found = counter.estimate(came[outside], rng)
         everything = np.concatenate(seen)
         number = setting.num_known + found.value
@@ -90,9 +92,9 @@ def loop(score: str, estimator: str) -> Baseline:
             pool = np.concatenate([waiting, session.images])
             known, came = features(network, remembered.images), features(network, pool)
             outside = rejected(score, known, remembered.class_ids, features(network, calibration), came)
-            reference = memory.reference_sample(remembered, setting.workspace.rng("reference", index))
+            scale = in_reference(remembered, setting.workspace.rng("reference", index))
             counter = estimator_named(estimator)(smallest)
-            counter.fit(features(network, reference.images), reference.class_ids)
+            counter.fit(known[scale], remembered.class_ids[scale])
             clusters = counter.clustered(came[outside], rng)
             in_cluster = clusters != NO_CLUSTER
             waiting = pool[outside][~in_cluster]
@@ -116,6 +118,11 @@ LOOPS: dict[str, Baseline] = {
     "selfadapt_loop": loop("mixtures", "searched_density"),
 }
 """After Girish et al., ICCV 2021 (arXiv 2105.04580), and SelfAdapt (arXiv 2504.03615)."""
+
+
+def in_reference(remembered: Exemplars, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return `(N,)` which remembered faces set the scale of counting."""
+    return np.isin(remembered.face_ids, memory.reference_sample(remembered, rng).face_ids)
 
 
 def rejected(

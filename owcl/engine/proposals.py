@@ -96,7 +96,7 @@ def _adoption(cluster: clusters.StoredCluster) -> Proposal:
     return Proposal("adopt", (), tuple(cluster.cluster.member_ids.tolist()), evidence, cluster.id)
 
 
-def split_proposals(workspace: Workspace, class_id: int) -> list[Proposal]:
+def split_proposals(workspace: Workspace, id_or_name: str) -> list[Proposal]:
     """Return the parts that would be split off one class.
 
     Raises:
@@ -106,21 +106,21 @@ def split_proposals(workspace: Workspace, class_id: int) -> list[Proposal]:
     answer = workspace.answer()
     with workspace.store.reading() as transaction:
         known = memory.recall(transaction)
-        entry = classes.get(transaction, class_id)
-        members = memberships.members(transaction, class_id)
+        entry = classes.find(transaction, id_or_name)
+        members = memberships.members(transaction, entry.id)
     return list(_splits(workspace, answer, entry, members, _counter(workspace, answer, known)))
 
 
-def proposed_part(workspace: Workspace, class_id: int) -> tuple[int, ...]:
+def proposed_part(workspace: Workspace, id_or_name: str) -> tuple[int, ...]:
     """Return the faces that are proposed to be split off a class.
 
     Raises:
-        NotFound: if no split of it is proposed.
+        NotFound: if there is no such class, or no split of it is proposed.
     """
-    for proposal in split_proposals(workspace, class_id):
+    for proposal in split_proposals(workspace, id_or_name):
         return proposal.face_ids
     raise NotFound(
-        f"class {class_id}: its faces do not fall into several methods, so no split is proposed. "
+        f"class {id_or_name}: its faces do not fall into several methods, so no split is proposed. "
         "`owcl classes proposals` lists what is. Name the faces to split off instead."
     )
 

@@ -32,7 +32,7 @@ class Strip:
     """Positions among the faces of the class."""
 
 
-def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path) -> int:
+def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path | None) -> tuple[Path, int]:
     """Draw a class's surest, least sure and some random faces with their scores, as PNG.
 
     Under each face stand its id, the probability of the class and the p-value.
@@ -40,10 +40,10 @@ def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path) -> int:
     Args:
         workspace: the class's.
         id_or_name: of the class.
-        picture: where to draw.
+        picture: where to draw; else class-ID.png in the current folder.
 
     Returns:
-        How many faces the class has.
+        Where it was drawn, and how many faces the class has.
 
     Raises:
         NotFound: if there is no such class, or none of its faces is where it was taken from.
@@ -61,9 +61,10 @@ def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path) -> int:
             f"class {entry.id} ({entry.name}): none of its faces that were attributed is where it was taken "
             "from. Put the files back, or choose another class."
         )
+    picture = picture or Path(f"class-{entry.id}.png")
     picture.parent.mkdir(parents=True, exist_ok=True)
     drawn.save(picture, "PNG")
-    return len(mine)
+    return picture, len(mine)
 
 
 def _strips(probabilities: NDArray[np.float64], rng: np.random.Generator) -> list[Strip]:

@@ -139,7 +139,7 @@ class Review:
         snapshot = await run_in_threadpool(self.snapshots.now)
         if class_id not in snapshot.live:
             raise NotFound(f"class {class_id}: there is no live class of this id.")
-        found = await run_in_threadpool(split_proposals, self.workspace, class_id)
+        found = await run_in_threadpool(split_proposals, self.workspace, str(class_id))
         details = snapshot.live[class_id]
         return self._page(request, "parts", found=found, entry=details.entry, version=details.version)
 
@@ -148,14 +148,13 @@ class Review:
         snapshot = await run_in_threadpool(self.snapshots.now)
         rows = snapshot.rows(request.path_params["class_id"])
         face_ids = snapshot.present.face_ids[rows]
-        kind = _kind(request)
+        kind = forms.kind(request.path_params["kind"])
         return _png(await run_in_threadpool(pictures.of_class, self.workspace, face_ids, kind), {})
 
     async def face_picture(self, request: Request) -> Response:
         """Draw a face, its residual or its spectrum."""
-        return _png(
-            await run_in_threadpool(self.picture, request.path_params["face_id"], _kind(request)), FOREVER
-        )
+        face_id, kind = request.path_params["face_id"], forms.kind(request.path_params["kind"])
+        return _png(await run_in_threadpool(self.picture, face_id, kind), FOREVER)
 
     async def face_facts(self, request: Request) -> Response:
         """Return where a face came from."""
@@ -344,13 +343,6 @@ class Review:
 
         with self.workspace.store.reading() as transaction:
             return figures_over_time(transaction)
-
-
-def _kind(request: Request) -> str:
-    kind: str = request.path_params["kind"]
-    if kind not in ("face", "residual", "spectrum"):
-        raise NotFound(f"picture: {kind!r} is no kind of it.")
-    return kind
 
 
 def _png(drawn: bytes | None, headers: dict[str, str]) -> Response:

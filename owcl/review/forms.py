@@ -1,4 +1,4 @@
-"""What a form or a query says: words, numbers and ids of faces, none of them taken on trust."""
+"""What a form, a query or a path says: words, numbers and ids of faces, none of them taken on trust."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from starlette.datastructures import FormData
 
-from owcl.errors import BadInput
+from owcl.errors import BadInput, NotFound
 
 MOST_IDS = 100_000
 """Faces of one decision."""
@@ -42,6 +42,17 @@ def ids(text: str, most: int) -> list[int]:
     if not 0 < len(numbers) <= most or None in numbers:
         raise BadInput(f"faces: from 1 to {most:,} ids with commas between them are expected.")
     return [one for one in dict.fromkeys(numbers) if one is not None]
+
+
+def kind(text: str) -> str:
+    """Return which kind of picture is asked for.
+
+    Raises:
+        NotFound: if there is none such.
+    """
+    if text not in ("face", "residual", "spectrum"):
+        raise NotFound(f"picture: {text!r} is no kind of it.")
+    return text
 
 
 def way_back(form: FormData) -> str:

@@ -51,7 +51,7 @@ def test_classes_that_are_one_method_each_are_left_alone(discovered: Path) -> No
     with Workspace.open(discovered) as workspace:
         assert proposals(workspace) == []
         with pytest.raises(NotFound, match="no split is proposed"):
-            proposed_part(workspace, found_class(workspace))
+            proposed_part(workspace, str(found_class(workspace)))
 
 
 def test_a_class_that_an_operator_filled_with_two_methods_is_proposed_to_be_split(
