@@ -1,9 +1,8 @@
-"""What operators do with classes: every verb is one decision, and every decision can be taken back."""
+"""What operators do with classes: every verb is one decision, and its undo gives back what was."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from owcl.errors import BadInput, Conflict, NotFound, OwclError
 from owcl.types import UNKNOWN, Attributions, Cluster
 from storage import attributions, classes, clusters, experiences, faces, memberships, models
 from storage.store import Store
+from tests.engine.conftest import members, registered
 
 HOSTILE = (
     "Robert'); DROP TABLE classes;--",
@@ -22,41 +22,6 @@ HOSTILE = (
     "../../etc",
     "-rf",
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """Class 1 `real` with faces 1 to 4, provisional classes 2 and 3 with faces 5 to 8 and 9 to 12."""
-    with Store.open(tmp_path / "owcl.db") as opened:
-        with opened.transaction() as transaction:
-            experiences.begin(transaction, 0, labelled=True)
-            experiences.begin(transaction, 1)
-            faces.add_many(
-                transaction,
-                [faces.NewFace(f"{n:064x}", f"{n}.png", (64, 64), int(n > 4)) for n in range(1, 14)],
-            )
-            real = classes.create(transaction, "real", "known")
-            memberships.assign(transaction, range(1, 5), real, memberships.Grounds("label"))
-            for start in (5, 9):
-                birth = classes.Birth(1, {"nearest_class": real, "stability": 0.9})
-                new = classes.create(transaction, birth=birth)
-                memberships.assign(
-                    transaction, range(start, start + 4), new, memberships.Grounds("promotion")
-                )
-        yield opened
-
-
-def members(store: Store) -> dict[int, list[int]]:
-    with store.reading() as transaction:
-        return {
-            entry.id: memberships.members(transaction, entry.id).tolist()
-            for entry in classes.everything(transaction)
-        }
-
-
-def registered(store: Store) -> list[object]:
-    with store.reading() as transaction:
-        return list(classes.everything(transaction))
 
 
 def test_naming_a_provisional_class_makes_it_named_and_keeps_its_id(store: Store) -> None:
@@ -212,19 +177,6 @@ def test_a_decision_on_what_somebody_else_changed_meanwhile_is_refused(store: St
     assert (members(store), registered(store), history.latest(store)) == before
 
 
-def test_any_decision_can_be_taken_back_if_nothing_later_touched_the_same_class(store: Store) -> None:
-    registry.name(store, "2", "a", "anna")
-    registry.name(store, "3", "b", "anna")
-    assert history.reversible(store) == {1: False, 2: False}
-    history.undo(store, "ben", 1)
-    assert [line.name for line in class_view.list_classes(store)] == ["real", "new-2", "b"]
-    with pytest.raises(Conflict, match="decision 1: it is nothing to undo"):
-        history.undo(store, "ben", 1)
-    assert history.reversible(store) == {2: False, 3: True}
-    history.redo(store, "ben", 3)
-    assert [line.name for line in class_view.list_classes(store)] == ["real", "a", "b"]
-
-
 def test_a_label_needs_a_face_that_there_is_and_a_live_class(store: Store) -> None:
     with pytest.raises(BadInput, match="no face is given"):
         registry.label(store, "3", [], "anna")
@@ -233,54 +185,6 @@ def test_a_label_needs_a_face_that_there_is_and_a_live_class(store: Store) -> No
     registry.reject(store, "3", "anna")
     with pytest.raises(Conflict, match="it was rejected"):
         registry.label(store, "3", [5], "anna")
-
-
-def test_undo_goes_back_through_all_decisions_and_redo_forth_again(store: Store) -> None:
-    def everything() -> tuple[object, object]:
-        return registered(store)[:3], {k: v for k, v in members(store).items() if k <= 3}
-
-    steps: tuple[Callable[[], object], ...] = (
-        lambda: registry.name(store, "2", "a", "anna"),
-        lambda: registry.split(store, "2", [7], "anna"),
-        lambda: registry.merge(store, "3", "2", "anna"),
-        lambda: registry.reject(store, "real", "anna"),
-        lambda: registry.name(store, "2", "b", "anna"),
-    )
-    states = [everything()]
-    for step in steps:
-        step()
-        states.append(everything())
-    for state in reversed(states[:-1]):
-        history.undo(store, "anna")
-        assert everything() == state
-    for state in states[1:]:
-        history.redo(store, "anna")
-        assert everything() == state
-
-
-def test_with_nothing_to_take_back_undo_and_redo_say_so(store: Store) -> None:
-    with pytest.raises(NotFound, match="history: there is nothing to undo"):
-        history.undo(store, "anna")
-    registry.reject(store, "2", "anna")
-    with pytest.raises(NotFound, match="history: there is nothing to redo"):
-        history.redo(store, "anna")
-
-
-def test_undo_refuses_to_overwrite_what_came_later(store: Store) -> None:
-    registry.name(store, "2", "a", "anna")
-    with store.transaction() as transaction:
-        classes.set_family(transaction, 2, "swap")
-    with pytest.raises(Conflict, match=r"class 2: it was changed again after decision 1 \(name by anna\)"):
-        history.undo(store, "anna")
-
-
-def test_undo_of_a_split_refuses_to_lose_faces_that_joined_since(store: Store) -> None:
-    new = registry.split(store, "2", [5], "anna")
-    with store.transaction() as transaction:
-        memberships.assign(transaction, [13], new.id, memberships.Grounds("pseudo"))
-    with pytest.raises(Conflict, match="class 4: it was changed again"):
-        history.undo(store, "anna")
-    assert members(store)[4] == [5, 13]
 
 
 def test_a_rejected_class_is_predicted_no_more_but_its_faces_are_not_proposed_again(store: Store) -> None:
