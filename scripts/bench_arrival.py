@@ -1,11 +1,11 @@
-"""After how many of its faces is a new generator noticed? Detectors on the p-values of simulated streams.
+"""After how many of its faces is a new generator noticed? Detectors on streams of faces of simulations.
 
-python scripts/bench_arrival.py WORKSPACE ... [--orders 200] [--share 0.3]
+python scripts/bench_arrival.py WORKSPACE ... [--orders 36] [--share 0.3]
 
-Workspaces are those that `owcl simulate` left behind. Of each, the p-values that faces were given when they
-came in are put into new orders: known faces first, then a new method among known ones, whose faces are
-counted until the alarm. Beside them, a dummy that sounds an alarm at every 100th face. What an alarm is worth
-is said by streams of known faces alone, and by p-values that are exactly uniform.
+Workspaces are those that `owcl simulate` left behind. The faces that came in are embedded with the model of
+session 0, and streams are drawn of them, no face twice: known ones first, then a new method among known
+ones, whose faces are counted until the alarm. Beside the detectors, a dummy that sounds an alarm at every
+100th face. What an alarm is worth is said by streams of known faces alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -22,13 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from owcl.engine import memory
+from owcl.engine.answer import Answer
 from owcl.engine.workspace import Workspace
 from owcl.novelty.drift import ALARM_RATE, arrival, arrival_count, changed_at, surprise
-from storage import attributions, classes, experiences, faces
+from owcl.novelty.shift import ShiftTest
+from storage import classes, experiences, faces, models
 
-BEFORE = 400
+BEFORE = 150
 """Known faces before a new method arrives."""
-CALM = 1000
+CALM = 500
 """Known faces of a stream in which nothing arrives."""
 WINDOW = 200
 PORTION = 50
@@ -36,46 +39,67 @@ PORTION = 50
 LIMIT = 150
 """Faces of a new method, after which it counts as missed."""
 
-Detect = Callable[[NDArray[np.float64]], NDArray[np.int64]]
-"""Positions of alarms in a stream of p-values."""
+
+@dataclass(frozen=True)
+class Stream:
+    """Faces in the order in which they come, as the model of session 0 sees them."""
+
+    vectors: NDArray[np.float32]
+    taken_for: NDArray[np.int64]
+    p_values: NDArray[np.float64]
+    calibration: int
+    """Known faces that the p-values rest on."""
+    test: ShiftTest
+    """Fitted on these."""
+
+    def take(self, rows: NDArray[np.int64]) -> Stream:
+        """Return the chosen faces, in that order."""
+        return replace(
+            self, vectors=self.vectors[rows], taken_for=self.taken_for[rows], p_values=self.p_values[rows]
+        )
+
+
+Detect = Callable[[Stream], NDArray[np.int64]]
+"""Positions of alarms."""
 
 
 @dataclass(frozen=True)
-class Arrivals:
-    """What was said of faces at first sight."""
+class Simulated:
+    """The faces that came in after session 0 of a simulation."""
 
-    known: NDArray[np.float64]
-    new: Mapping[str, NDArray[np.float64]]
-    """p-values of each method in the experience in which it arrived."""
+    faces: Stream
+    known: NDArray[np.int64]
+    new: Mapping[str, NDArray[np.int64]]
+    """Rows of each method that session 0 did not know."""
 
 
 def main() -> None:
     """Measure and print Markdown tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("workspaces", type=Path, nargs="+", help="of simulations")
-    parser.add_argument("--orders", type=int, default=200, help="streams of each new method")
+    parser.add_argument("--orders", type=int, default=36, help="streams of each new method")
     parser.add_argument("--share", type=float, default=0.3, help="of new faces among all after the arrival")
     asked = parser.parse_args()
     print(f"{platform.platform()}, river {version('river')}, {asked.orders} orders a method, seed 0\n")
-    seen = [arrivals(root) for root in asked.workspaces]
-    print("| detector | false alarms, uniform | false alarms, known | noticed after, median | missed |")
-    print("|---|---|---|---|---|")
-    rng = np.random.default_rng(0)
-    uniform = [rng.uniform(size=CALM) for _ in range(asked.orders)]
-    known = [rng.choice(one.known, CALM) for one in seen for _ in range(asked.orders // len(seen))]
+    seen = [simulated(root) for root in asked.workspaces]
+    arriving = sum(len(one.new) for one in seen)
+    print(f"{len(seen)} models, {arriving} arrivals, {sum(len(one.known) for one in seen):,} known faces\n")
+    print(f"| detector | false alarms in {CALM} known faces | noticed after, median | missed |")
+    print("|---|---|---|---|")
     delays: dict[str, dict[str, list[float]]] = {}
     for name, detect in DETECTORS.items():
+        rng = np.random.default_rng(0)
         found = delays.setdefault(name, {})
         for one in seen:
-            for method, p_values in one.new.items():
-                waits = [delay(one.known, p_values, asked.share, detect, rng) for _ in range(asked.orders)]
+            for method in one.new:
+                waits = [delay(one, method, asked.share, detect, rng) for _ in range(asked.orders)]
                 found.setdefault(method, []).extend(waits)
         every = np.concatenate(list(found.values()))
-        missed = np.isinf(every).mean()
-        alarms = " | ".join(
-            f"{np.mean([len(detect(calm)) > 0 for calm in of]):.1%}" for of in (uniform, known)
-        )
-        print(f"| {name} | {alarms} | {np.median(every):.0f} | {missed:.1%} |", flush=True)
+        calm = [
+            one.faces.take(rng.permutation(one.known)[:CALM]) for one in seen for _ in range(asked.orders)
+        ]
+        false = np.mean([len(detect(stream)) > 0 for stream in calm])
+        print(f"| {name} | {false:.1%} | {np.median(every):.0f} | {np.isinf(every).mean():.1%} |", flush=True)
     print("\n| method | " + " | ".join(DETECTORS) + " |\n" + "|---" * (len(DETECTORS) + 1) + "|")
     for method in sorted(next(iter(delays.values()))):
         print(
@@ -83,64 +107,82 @@ def main() -> None:
         )
 
 
-def arrivals(root: Path) -> Arrivals:
-    """Read the p-values of a simulation's faces as they came in, from its store."""
-    known: list[NDArray[np.float64]] = []
-    new: dict[str, NDArray[np.float64]] = {}
+def simulated(root: Path) -> Simulated:
+    """Read a simulation's faces from its store and embed them."""
     with Workspace.open(root) as workspace, workspace.store.reading() as transaction:
+        first = models.everything(transaction)[0]
         labelled = {entry.name for entry in classes.everything(transaction) if entry.status == "known"}
         latest = experiences.latest(transaction)
         assert latest is not None
-        before = set(labelled)
-        for index in range(1, latest.index + 1):
-            said = attributions.first_sight(transaction, index)
-            methods = np.array(
-                [Path(face.source).parent.name for face in faces.by_ids(transaction, said.face_ids)]
-            )
-            known.append(said.p_values[np.isin(methods, list(labelled))])
-            here = set(methods.tolist())
-            new |= {method: said.p_values[methods == method] for method in here - before}
-            before |= here
-    return Arrivals(np.concatenate(known), new)
+        came = [faces.in_experience(transaction, index) for index in range(1, latest.index + 1)]
+        ids, images = workspace.pixels(np.concatenate(came))
+        share = workspace.configuration.memory.calibration_share
+        first_ids = faces.in_experience(transaction, 0)
+        kept = [memory.is_held_out(face.sha256, share) for face in faces.by_ids(transaction, first_ids)]
+        held_out_ids, held_out_images = workspace.pixels(first_ids[np.array(kept)])
+        methods = np.array([Path(face.source).parent.name for face in faces.by_ids(transaction, ids)])
+        answer = Answer.load(workspace.root / first.weights, first)
+    embedded, held_out = answer.embed(ids, images), answer.embed(held_out_ids, held_out_images).vectors
+    stream = Stream(
+        embedded.vectors,
+        answer.taken_for(embedded.vectors),
+        answer.attribute(embedded).p_values,
+        len(held_out),
+        ShiftTest(held_out, answer.taken_for(held_out)),
+    )
+    new = {name: np.flatnonzero(methods == name) for name in sorted(set(methods.tolist()) - labelled)}
+    return Simulated(stream, np.flatnonzero(np.isin(methods, list(labelled))), new)
 
 
-def delay(
-    known: NDArray[np.float64],
-    new: NDArray[np.float64],
-    share: float,
-    detect: Detect,
-    rng: np.random.Generator,
-) -> float:
+def delay(one: Simulated, method: str, share: float, detect: Detect, rng: np.random.Generator) -> float:
     """Return how many faces of a new method came until the first alarm after it did; infinite if missed."""
-    arrived = rng.random(round(LIMIT / share)) < share
-    after = np.where(arrived, rng.choice(new, len(arrived)), rng.choice(known, len(arrived)))
-    alarms = detect(np.concatenate([rng.choice(known, BEFORE), after])) - BEFORE
+    known, new = rng.permutation(one.known), rng.permutation(one.new[method])[:LIMIT]
+    before, among = known[:BEFORE], known[BEFORE:]
+    # As many known ones as there are decide how long it may take to notice.
+    count = min(len(new), int(len(among) * share / (1 - share)))
+    others = round(count * (1 - share) / share)
+    arrived = rng.permutation(np.arange(count + others) < count)
+    after = np.empty(len(arrived), np.int64)
+    after[arrived], after[~arrived] = new[:count], among[:others]
+    alarms = detect(one.faces.take(np.concatenate([before, after]))) - BEFORE
     alarms = alarms[alarms >= 0]
     return float(arrived[: alarms[0] + 1].sum()) if len(alarms) else np.inf
 
 
-def counted(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
+def counted(stream: Stream) -> NDArray[np.int64]:
     """Return where so many of the latest 200 faces are unusual that known ones hardly make as many."""
-    sums = np.concatenate([[0], (p_values <= ALARM_RATE).cumsum()])
+    sums = np.concatenate([[0], (stream.p_values <= ALARM_RATE).cumsum()])
     in_window = sums[1:] - sums[np.maximum(np.arange(1, len(sums)) - WINDOW, 0)]
-    return np.flatnonzero(in_window >= arrival_count(WINDOW, ALARM_RATE))
+    return np.flatnonzero(in_window >= arrival_count(WINDOW, ALARM_RATE, stream.calibration))
 
 
-def changed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return where owcl sees that a stream has changed."""
-    change = changed_at(p_values)
+def changed(stream: Stream) -> NDArray[np.int64]:
+    """Return where the p-values are seen to change."""
+    change = changed_at(stream.p_values)
     return np.array([] if change is None else [change], np.int64)
 
 
-def alarmed(p_values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return where owcl sounds the alarm, if it is asked after every portion of a few faces."""
-    portions = range(PORTION, len(p_values) + 1, PORTION)
-    return np.array([faces - 1 for faces in portions if arrival(p_values[:faces])], np.int64)
+def shifted(stream: Stream) -> NDArray[np.int64]:
+    """Return where faces that are taken for a class are seen to be elsewhere than its own."""
+    shift = stream.test.first(stream.vectors, stream.taken_for)
+    return np.array([] if shift is None else [shift.position], np.int64)
 
 
-def watched(make: Callable[[], Any], p_values: NDArray[np.float64]) -> NDArray[np.int64]:
+def unusual(stream: Stream) -> NDArray[np.int64]:
+    """Return where p-values sound the alarm, if they are asked after every portion of a few faces."""
+    portions = range(PORTION, len(stream.p_values) + 1, PORTION)
+    alarms = [end - 1 for end in portions if arrival(stream.p_values[:end], stream.calibration)]
+    return np.array(alarms, np.int64)
+
+
+def alarmed(stream: Stream) -> NDArray[np.int64]:
+    """Return where owcl sounds the alarm: by p-values or by a shift."""
+    return np.sort(np.concatenate([unusual(stream), shifted(stream)]))
+
+
+def watched(make: Callable[[], Any], stream: Stream) -> NDArray[np.int64]:
     """Return where a detector of river has seen the mean surprise rise."""
-    detector, surprises = make(), surprise(p_values)
+    detector, surprises = make(), surprise(stream.p_values)
     alarms = []
     for position, value in enumerate(surprises.tolist()):
         detector.update(value)
@@ -166,11 +208,13 @@ def kswin() -> Any:
 
 DETECTORS: Mapping[str, Detect] = {
     "count in 200 faces": counted,
-    "Page-Hinkley (a change, to owcl)": changed,
-    "the alarm at ingest": alarmed,
+    "Page-Hinkley on p-values": changed,
+    "the same, and more unusual ones than should be": unusual,
+    "shift of a class": shifted,
+    "the alarm at ingest (the last two)": alarmed,
     "ADWIN": partial(watched, adwin),
     "KSWIN": partial(watched, kswin),
-    "every 100th face (dummy)": lambda p_values: np.arange(99, len(p_values), 100),
+    "every 100th face (dummy)": lambda stream: np.arange(99, len(stream.p_values), 100),
 }
 
 if __name__ == "__main__":

@@ -47,9 +47,7 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
         }
     )
     if result.alarm is not None:
-        noticed = f", noticed at {result.alarm.since}" if result.alarm.since else ""
-        output.note(
-            f"{result.alarm.unusual} of {result.alarm.faces} faces are as unusual as 1 in 20 known ones is"
-            f"{noticed}. A new generator may have arrived, or known faces were compressed again or resized."
-        )
+        output.note(f"{result.alarm}.")
+        if result.alarm.since:
+            output.note(f"First noticed at {result.alarm.since}")
     output.note("Next: owcl discover" + (", which tells the two apart" if result.alarm else ""))

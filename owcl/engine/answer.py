@@ -86,6 +86,8 @@ class Answer:
         self.false_alarm_rate = false_alarm_rate
         self.doubts = np.zeros(1)
         """`(M,)` open-set scores of calibration faces."""
+        self.held_out = np.empty((0, exemplars.shape[1]), np.float32)
+        """`(M, D)` embeddings of these; none in models that were stored before they were kept."""
         self._score = score_named(score).fit(exemplars, exemplar_ids)
 
     @classmethod
@@ -137,6 +139,7 @@ class Answer:
             false_alarm_rate=doubt.false_alarm_rate,
         )
         answer.doubts = answer._score.score(held_out)
+        answer.held_out = held_out
         return answer
 
     @property
@@ -174,6 +177,11 @@ class Answer:
         scores: NDArray[np.float64] = self.head.scores(vectors) - handicaps
         return scores
 
+    def taken_for(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the `(N,)` likeliest classes of `(N, D)` embeddings, those of unusual faces too."""
+        best: NDArray[np.int64] = self.class_ids[self.scores(vectors).argmax(axis=1)]
+        return best
+
     def best_among(self, class_ids: frozenset[int], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the `(N,)` likeliest of some classes for `(N, D)` embeddings."""
         among = np.isin(self.class_ids, list(class_ids))
@@ -202,6 +210,7 @@ class Answer:
             "exemplars": self.exemplars,
             "exemplar_ids": self.exemplar_ids,
             "doubts": self.doubts,
+            "held_out": self.held_out,
         }
         facts = {
             "outputs": list(self.outputs),
@@ -237,6 +246,7 @@ class Answer:
             false_alarm_rate=facts["false_alarm_rate"],
         )
         answer.doubts = arrays["doubts"]
+        answer.held_out = arrays.get("held_out", answer.held_out)
         return answer
 
 

@@ -13,6 +13,7 @@ from itertools import islice
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from owcl.engine.answer import Answer
 from owcl.engine.journal import journalled
@@ -20,11 +21,15 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, load_many
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
-from owcl.novelty.drift import arrival
+from owcl.novelty.drift import ALARM_RATE, arrival
+from owcl.novelty.shift import WINDOWS, Shift, ShiftTest
 from owcl.types import UNKNOWN, Attributions, Embeddings, Quarantined
-from storage import attributions, embeddings, experiences, faces, quarantine
+from storage import attributions, classes, embeddings, experiences, faces, quarantine
 
 logger = logging.getLogger(__name__)
+
+READ_AT_ONCE = 10_000
+"""Faces whose embeddings are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,22 @@ class IngestResult:
 
 @dataclass(frozen=True)
 class Alarm:
-    """More faces of the experience are unusual than known ones would be."""
+    """The faces of the experience are not what known ones would be."""
 
     unusual: int
     """Faces with a p-value of at most 5 %: a few of them mean nothing, many do."""
     faces: int
     since: str | None
     """The file at which the stream was seen to change, where that can be said."""
+    shifted: str | None
+    """The class for which faces are taken whose mean is elsewhere."""
+
+    def __str__(self) -> str:
+        taken = f", and those taken for {self.shifted} are not where its own are" if self.shifted else ""
+        return (
+            f"{self.unusual} of {self.faces} faces are as unusual as 1 in 20 known ones is{taken}. A new "
+            "generator may have arrived, or known faces were compressed again or resized"
+        )
 
 
 @journalled("ingest")
@@ -90,30 +104,41 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     with workspace.store.transaction() as transaction:
         if faces.count(transaction, experience):
             experiences.set_state(transaction, experience, "ingested")
-    alarm = _alarm(workspace, experience, answer.doubts.size)
+    alarm = _alarm(workspace, answer, experience)
     if alarm is not None:
-        logger.warning(
-            "experience %d: %d of %d faces are unusual; a new generator may have arrived, or known ones were "
-            "compressed again or resized: discover tells which",
-            experience,
-            alarm.unusual,
-            alarm.faces,
-        )
+        logger.warning("experience %d: %s: discover tells which", experience, alarm)
     seconds = time.monotonic() - began
     return IngestResult(
         experience, new, already, quarantined, new - unknown, unknown, without_face, alarm, seconds
     )
 
 
-def _alarm(workspace: Workspace, experience: int, calibration: int) -> Alarm | None:
+def _alarm(workspace: Workspace, answer: Answer, experience: int) -> Alarm | None:
     """Compare the faces of the open experience, in the order in which they came, with known ones."""
     with workspace.store.reading() as transaction:
         seen = attributions.first_sight(transaction, experience)
-        found = arrival(seen.p_values, calibration)
-        if found is None:
+        found = arrival(seen.p_values, answer.doubts.size)
+        shift = _shift(transaction, answer, seen.face_ids)
+        if found is None and shift is None:
             return None
-        since = [] if found.since is None else faces.by_ids(transaction, seen.face_ids[[found.since]])
-    return Alarm(found.unusual, len(seen.face_ids), since[0].source if since else None)
+        positions = (found.since if found else None, shift.position if shift else None)
+        noticed = sorted(position for position in positions if position is not None)[:1]
+        since = faces.by_ids(transaction, seen.face_ids[noticed])
+        shifted = classes.get(transaction, shift.class_id).name if shift else None
+    unusual = int((seen.p_values <= ALARM_RATE).sum())
+    return Alarm(unusual, len(seen.face_ids), since[0].source if since else None, shifted)
+
+
+def _shift(transaction: Connection, answer: Answer, face_ids: NDArray[np.int64]) -> Shift | None:
+    test = ShiftTest(answer.held_out, answer.taken_for(answer.held_out))
+    for start in range(0, len(face_ids), READ_AT_ONCE):
+        begin = max(0, start - max(WINDOWS))
+        part = face_ids[begin : start + READ_AT_ONCE]
+        vectors = embeddings.read(transaction, answer.version, part).vectors
+        found = test.first(vectors, answer.taken_for(vectors))
+        if found is not None:
+            return replace(found, position=begin + found.position)
+    return None
 
 
 def _open_experience(workspace: Workspace) -> int:
