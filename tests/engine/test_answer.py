@@ -1,6 +1,8 @@
-"""What keeps discovered classes from taking the faces of labelled ones."""
+"""What keeps discovered classes from taking the faces of labelled ones, and what is stored of a model."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,11 @@ from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer, Calibration, Doubt
 from owcl.memory.replay import Exemplars
-from owcl.models.backbones import build_backbone
+from owcl.models.backbones import FORENSIC, build_backbone
+from owcl.models.checkpoint import read_tensors, write_tensors
 from owcl.models.network import Network
+from owcl.novelty.shift import ShiftTest
+from owcl.types import ModelVersion
 
 LABELLED, DISCOVERED = 1, 7
 RATE = 0.02
@@ -57,3 +62,24 @@ def test_a_guess_may_take_few_faces_and_a_class_that_is_vouched_for_a_fair_share
     (taken, missed), (taken_then, missed_then) = (_lost(one, material[1]) for one in (guess, vouched))
     assert taken <= RATE < taken_then
     assert taken + missed > taken_then + missed_then
+
+
+def test_a_model_that_was_stored_without_its_held_out_faces_answers_all_the_same(
+    material: tuple[Exemplars, Calibration], tmp_path: Path
+) -> None:
+    answer, path = _fitted(material, frozenset()), tmp_path / "model.safetensors"
+    answer.save(path, {"backbone": FORENSIC})
+    version = ModelVersion(1, None, str(path), {}, (LABELLED, DISCOVERED))
+    stored = Answer.load(path, version)
+    np.testing.assert_array_equal(stored.held_out, answer.held_out)
+    tensors, description = read_tensors(path)
+    del tensors["arrays.held_out"]
+    write_tensors(path, tensors, description)
+    earlier = Answer.load(path, version)
+    images = material[1].images
+    np.testing.assert_array_equal(
+        earlier.attribute(earlier.embed(np.arange(160), images)).p_values,
+        stored.attribute(stored.embed(np.arange(160), images)).p_values,
+    )
+    test = ShiftTest(earlier.held_out, earlier.taken_for(earlier.held_out))
+    assert test.first(-answer.held_out, answer.taken_for(answer.held_out)) is None
