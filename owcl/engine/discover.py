@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from owcl.config import NoveltyConfiguration
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.candidates import (
@@ -20,6 +21,7 @@ from owcl.engine.candidates import (
     rejected_examples,
     settle,
 )
+from owcl.engine.counting import Counting, Seen
 from owcl.engine.journal import journalled
 from owcl.engine.learning import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
@@ -33,9 +35,8 @@ from owcl.models.network import with_outputs
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.agreement import WITNESSES, found_by
-from owcl.novelty.counting.base import PartitionCount
-from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.drift import compared_with_reposted, is_reposted
+from owcl.novelty.matching import Verdict
 from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
 from storage import counts, experiences, faces, memberships
@@ -96,18 +97,19 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
         known = memory.recall(transaction)
     pool = _pool(workspace, answer, known, candidates, waiting, rng, report)
     report("clustering", 0, None)
-    vectors, _ = embed(answer.network, pool.images)
     reference = memory.reference_sample(known, workspace.rng("reference", experience))
-    known_vectors, _ = embed(answer.network, reference.images)
-    estimate, also_found_by = _counted(
-        workspace, vectors, known_vectors, reference.class_ids, experience, rng
-    )
-    registered = {
-        class_id: known_vectors[reference.class_ids == class_id]
-        for class_id in np.unique(reference.class_ids).tolist()
-    } | _rejected(workspace, answer)
-    smallest = workspace.configuration.novelty.smallest_class
-    judged = _judged(answer, pool, vectors, estimate, also_found_by, registered, smallest, rng)
+    settings = workspace.configuration.novelty
+    counting = Counting(settings, answer.network, reference, LEEWAY * settings.false_discovery_rate)
+    seen = counting.seen(pool.images)
+    estimate = counting.estimate(seen, rng)
+    reposted = _posted_again(answer, pool.held_out, rng) if estimate.value else _Reposted.none(seen)
+    # Known faces of several methods that came posted again fall apart by method; they are no arrivals.
+    drifted = enumerate(reposted.compared(seen.vectors, estimate, workspace.rng("drifted", experience)))
+    whole = frozenset(cluster for cluster, verdict in drifted if is_reposted(verdict))
+    estimate = counting.divided(estimate, seen, workspace.rng("division", experience), whole)
+    also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
+    registered = {**counting.by_class(), **_rejected(workspace, answer)}
+    judged = _judged(pool, seen.vectors, estimate, also_found_by, registered, reposted, settings, rng)
     return _write(workspace, answer, experience, len(pool.face_ids), estimate, judged)
 
 
@@ -188,56 +190,43 @@ def _held_out(workspace: Workspace) -> Calibration:
     return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))
 
 
-def _counted(
-    workspace: Workspace,
-    vectors: NDArray[np.float32],
-    known_vectors: NDArray[np.float32],
-    class_ids: NDArray[np.int64],
-    experience: int,
-    rng: np.random.Generator,
-) -> tuple[CountEstimate, Sequence[Sequence[str]]]:
-    """Return the clusters of the pool, and for each which other estimators have found it."""
-    settings = workspace.configuration.novelty
-
-    def counter(name: str) -> PartitionCount:
-        kind = estimator_named(name)
-        counting = kind(settings.smallest_class, LEEWAY * settings.false_discovery_rate)
-        return counting.fit(known_vectors, class_ids)
-
-    estimate = counter(settings.count).estimate(vectors, rng)
-    others = [name for name in WITNESSES if name != settings.count] if estimate.value else []
-    partitions = {name: counter(name).clustered(vectors, workspace.rng(name, experience)) for name in others}
-    return estimate, found_by(estimate.labels, partitions)
+def _also_found_by(
+    workspace: Workspace, counting: Counting, pool: Seen, estimate: CountEstimate, experience: int
+) -> Sequence[Sequence[str]]:
+    """Return for each cluster which other estimators have found it."""
+    others = [name for name in WITNESSES if name != counting.settings.count] if estimate.value else []
+    partitions = {
+        name: counting.estimator(name).clustered(pool.vectors, workspace.rng(name, experience))
+        for name in others
+    }
+    return found_by(estimate.labels, partitions)
 
 
 def _judged(
-    answer: Answer,
     pool: _Pool,
     vectors: NDArray[np.float32],
     estimate: CountEstimate,
     also_found_by: Sequence[Sequence[str]],
     registered: Mapping[int, NDArray[np.float32]],
-    smallest: int,
+    reposted: _Reposted,
+    settings: NoveltyConfiguration,
     rng: np.random.Generator,
 ) -> list[Judged]:
     """Return the clusters of the pool and what is thought of each."""
-    if not estimate.value:
-        return []
-    reposted, reposted_ids = _posted_again(answer, pool.held_out, rng)
-    masks = [estimate.labels == cluster for cluster in range(estimate.value)]
-    compared = [compared_with_reposted(vectors[inside], reposted, reposted_ids, rng) for inside in masks]
+    compared = reposted.compared(vectors, estimate, rng)
     beside_reposted = any(map(is_reposted, compared))
     judged = []
-    for inside, stability, others, verdict in zip(
-        masks, estimate.stability, also_found_by, compared, strict=True
+    for cluster, (stability, others, verdict) in enumerate(
+        zip(estimate.stability, also_found_by, compared, strict=True)
     ):
+        inside = estimate.labels == cluster
         members = vectors[inside]
         promotion = judge(
             members,
             pool.p_values[inside],
             stability,
             registered,
-            smallest,
+            settings.smallest_class,
             rng,
             verdict,
             others,
@@ -247,12 +236,30 @@ def _judged(
     return judged
 
 
-def _posted_again(
-    answer: Answer, held_out: Calibration, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return embeddings of held-out known faces as they would come in again, and their classes."""
+@dataclass(frozen=True)
+class _Reposted:
+    """Held-out known faces as they would come in again."""
+
+    vectors: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, seen: Seen) -> _Reposted:
+        return cls(seen.vectors[:0], np.empty(0, np.int64))
+
+    def compared(
+        self, vectors: NDArray[np.float32], estimate: CountEstimate, rng: np.random.Generator
+    ) -> list[Verdict | None]:
+        """Say of each cluster whether it is known faces that were posted again."""
+        return [
+            compared_with_reposted(vectors[estimate.labels == cluster], self.vectors, self.class_ids, rng)
+            for cluster in range(estimate.value)
+        ]
+
+
+def _posted_again(answer: Answer, held_out: Calibration, rng: np.random.Generator) -> _Reposted:
     views = np.concatenate([reposted_views(held_out.images, rng) for _ in range(VIEWS)])
-    return embed(answer.network, views)[0], np.tile(held_out.class_ids, VIEWS)
+    return _Reposted(embed(answer.network, views)[0], np.tile(held_out.class_ids, VIEWS))
 
 
 def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.float32]]:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer
+from owcl.engine.counting import Counting
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import NotFound
 from owcl.memory.replay import Exemplars
 from owcl.models import checkpoint
 from owcl.models.embed import embed
 from owcl.models.network import Network
-from owcl.novelty.counting.base import PartitionCount
-from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, judge_same
 from owcl.novelty.promotion import STABLE
 from owcl.types import MethodClass
@@ -79,9 +78,9 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
         network, _, _ = checkpoint.load(workspace.root / before.weights)
         found += _merges(network, live, looks, younger, workspace.rng("merges", younger.id))
         report("comparing classes", number, len(discovered))
-    counter = _counter(workspace, answer, known)
+    counting = _counting(workspace, answer, known)
     for number, entry in enumerate(discovered, start=1):
-        found += _splits(workspace, answer, entry, members[entry.id], counter)
+        found += _splits(workspace, entry, members[entry.id], counting)
         report("looking into classes", number, len(discovered))
     return found
 
@@ -108,7 +107,7 @@ def split_proposals(workspace: Workspace, id_or_name: str) -> list[Proposal]:
         known = memory.recall(transaction)
         entry = classes.find(transaction, id_or_name)
         members = memberships.members(transaction, entry.id)
-    return list(_splits(workspace, answer, entry, members, _counter(workspace, answer, known)))
+    return list(_splits(workspace, entry, members, _counting(workspace, answer, known)))
 
 
 def proposed_part(workspace: Workspace, id_or_name: str) -> tuple[int, ...]:
@@ -125,13 +124,10 @@ def proposed_part(workspace: Workspace, id_or_name: str) -> tuple[int, ...]:
     )
 
 
-def _counter(workspace: Workspace, answer: Answer, known: Exemplars) -> PartitionCount:
+def _counting(workspace: Workspace, answer: Answer, known: Exemplars) -> Counting:
     reference = memory.reference_sample(known, workspace.rng("reference", answer.version))
-    vectors, _ = embed(answer.network, reference.images)
-    settings = workspace.configuration.novelty
     # A part of a class that lies where another class does is what a split is for, and no false alarm.
-    counter = estimator_named(settings.count)(settings.smallest_class, false_share=0.0)
-    return counter.fit(vectors, reference.class_ids)
+    return Counting(workspace.configuration.novelty, answer.network, reference, false_share=0.0)
 
 
 def _merges(
@@ -157,20 +153,18 @@ def _merges(
 
 def _splits(
     workspace: Workspace,
-    answer: Answer,
     entry: MethodClass,
     members: NDArray[np.int64],
-    counter: PartitionCount,
+    counting: Counting,
 ) -> Iterator[Proposal]:
     """Propose to split off every part but the largest."""
     face_ids, images = workspace.pixels(members[-LARGEST_LOOK:])
-    vectors, _ = embed(answer.network, images)
-    rng = workspace.rng("splits", entry.id)
-    estimate = counter.estimate(vectors, rng)
+    seen, rng = counting.seen(images), workspace.rng("splits", entry.id)
+    estimate = counting.divided(counting.estimate(seen, rng), seen, workspace.rng("division", entry.id))
     sizes = np.bincount(estimate.labels[estimate.labels >= 0], minlength=estimate.value)
     for part in np.argsort(-sizes)[1:].tolist():
         rows = estimate.labels == part
-        verdict = judge_same(vectors[rows], vectors[estimate.labels == int(sizes.argmax())], rng)
+        verdict = judge_same(seen.vectors[rows], seen.vectors[estimate.labels == int(sizes.argmax())], rng)
         if verdict.answer == "different" and estimate.stability[part] >= STABLE:
             evidence = {
                 "faces": int(rows.sum()),

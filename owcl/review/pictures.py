@@ -11,6 +11,7 @@ from PIL import Image
 
 from owcl.engine.localise import under_heat
 from owcl.engine.workspace import Workspace
+from owcl.faces.spectrum import residuals
 
 TILE = 96
 """Pixels a side of a face in a sprite."""
@@ -57,7 +58,7 @@ def drawn(images: NDArray[np.uint8], kind: str) -> bytes:
     if kind == "face":
         picture = images.astype(np.float32).mean(axis=0).transpose(1, 2, 0)
     elif kind == "residual":
-        picture = 128 + GAIN * _residual(images).mean(axis=0).transpose(1, 2, 0)
+        picture = 128 + GAIN * residuals(images).mean(axis=0).transpose(1, 2, 0)
     else:
         picture = _spectrum(images)
     whole = Image.fromarray(np.clip(picture, 0, 255).round().astype(np.uint8))
@@ -70,25 +71,12 @@ def heat(image: NDArray[np.uint8], where: NDArray[np.float32]) -> bytes:
     return _encoded(painted.resize((LARGE, LARGE), Image.Resampling.NEAREST), "PNG")
 
 
-def _residual(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what a 3 x 3 mean leaves of each image."""
-    pixels = images.astype(np.float32)
-    padded = np.pad(pixels, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
-    height, width = pixels.shape[2:]
-    smooth = sum(
-        padded[:, :, down : down + height, across : across + width]
-        for down in range(3)
-        for across in range(3)
-    )
-    return pixels - np.asarray(smooth, np.float32) / np.float32(9)
-
-
 def _spectrum(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the mean log magnitude of the residuals' Fourier transform, zero frequency in the middle.
 
     Up-sampling leaves a grid of peaks in it (Zhang, Karaman and Chang, WIFS 2019).
     """
-    transformed = np.fft.fftshift(np.fft.fft2(_residual(images).mean(axis=1)), axes=(1, 2))
+    transformed = np.fft.fftshift(np.fft.fft2(residuals(images).mean(axis=1)), axes=(1, 2))
     magnitude = np.log1p(np.abs(transformed)).mean(axis=0)
     low, high = np.percentile(magnitude, (1, 99.8))
     scaled: NDArray[np.float32] = (255 * (magnitude - low) / max(high - low, 1e-6)).astype(np.float32)
