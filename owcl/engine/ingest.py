@@ -130,7 +130,11 @@ def _alarm(workspace: Workspace, answer: Answer, experience: int) -> Alarm | Non
 
 
 def _shift(transaction: Connection, answer: Answer, face_ids: NDArray[np.int64]) -> Shift | None:
-    test = ShiftTest(answer.held_out, answer.taken_for(answer.held_out))
+    taken_for = answer.taken_for(answer.held_out)
+    # What discovery found of a class is not a fair sample of it: the faces that stood out.
+    labelled = [entry.id for entry in classes.live(transaction) if entry.status == "known"]
+    fair = np.isin(taken_for, labelled)
+    test = ShiftTest(answer.held_out[fair], taken_for[fair])
     for start in range(0, len(face_ids), READ_AT_ONCE):
         begin = max(0, start - max(WINDOWS))
         part = face_ids[begin : start + READ_AT_ONCE]

@@ -118,11 +118,11 @@ def changed_at(p_values: NDArray[np.float64]) -> int | None:
 
 
 def patience(faces: int) -> float:
-    """Return how much surprise beyond `RISE` is a change: one in 20 streams of known faces has as much.
+    """Return how much surprise beyond `RISE` is a change: one in 100 streams of known faces has as much.
 
     Read off simulated streams of 60 to 30,000 faces with uniform p-values.
     """
-    return max(10.0, 28.0 + 5.0 * float(np.log(max(faces, 1) / 1000)))
+    return max(12.5, 35.0 + 6.25 * float(np.log(max(faces, 1) / 1000)))
 
 
 def compared_with_reposted(

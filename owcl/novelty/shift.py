@@ -16,7 +16,7 @@ STEP = 25
 """Faces from one look to the next."""
 FEWEST = 8
 """Faces of a class, on either side, without which nothing is said of it."""
-IMPROBABLE = 1e-5
+IMPROBABLE = 1e-7
 """p-value of one look that is an alarm. At 1,000 known faces there are some hundred looks at each class, and
 their tails are not those of the law."""
 
