@@ -47,7 +47,6 @@ def test_an_arrival_raises_an_alarm_at_ingest_and_known_faces_none(
         assert (result.alarm is not None) == (name == "arriving")
         if result.alarm is not None:
             assert result.alarm.unusual > 0.1 * result.alarm.faces
-            assert result.alarm.shifted in ("real", "sub_pixel", "nearest_neighbour")
             assert result.alarm.since is not None
 
 
