@@ -177,15 +177,17 @@ class Answer:
         scores: NDArray[np.float64] = self.head.scores(vectors) - handicaps
         return scores
 
-    def taken_for(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the `(N,)` likeliest classes of `(N, D)` embeddings, those of unusual faces too."""
-        best: NDArray[np.int64] = self.class_ids[self.scores(vectors).argmax(axis=1)]
-        return best
+    def taken_for(
+        self, vectors: NDArray[np.float32], among: frozenset[int] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the `(N,)` likeliest classes of `(N, D)` embeddings, those of unusual faces too.
 
-    def best_among(self, class_ids: frozenset[int], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the `(N,)` likeliest of some classes for `(N, D)` embeddings."""
-        among = np.isin(self.class_ids, list(class_ids))
-        best: NDArray[np.int64] = self.class_ids[among][self.scores(vectors)[:, among].argmax(axis=1)]
+        Args:
+            vectors: of this model.
+            among: ids of the classes to choose from; all where none are named.
+        """
+        columns = np.isin(self.class_ids, list(self.class_ids if among is None else among))
+        best: NDArray[np.int64] = self.class_ids[columns][self.scores(vectors)[:, columns].argmax(axis=1)]
         return best
 
     def follow(self, moves: dict[int, int | None]) -> None:

@@ -312,7 +312,7 @@ def _gate(old: Answer, new: Answer, kept: Exemplars, material: _Faces) -> dict[s
 
 def _best(answer: Answer, among: frozenset[int], images: NDArray[np.uint8]) -> NDArray[np.int64]:
     vectors, _ = embed(answer.network, images)
-    return answer.best_among(among, vectors)
+    return answer.taken_for(vectors, among)
 
 
 def _reattribute(workspace: Workspace, answer: Answer, experience: int) -> None:
