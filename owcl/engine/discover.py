@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -102,7 +103,7 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     counting = Counting(settings, answer.network, reference, LEEWAY * settings.false_discovery_rate)
     seen = counting.seen(pool.images)
     estimate = counting.estimate(seen, rng)
-    reposted = _posted_again(answer, pool.held_out, rng) if estimate.value else _Reposted.none(seen)
+    reposted = _Reposted(answer, pool.held_out, rng)
     # Known faces of several methods that came posted again fall apart by method; they are no arrivals.
     drifted = enumerate(reposted.compared(seen.vectors, estimate, workspace.rng("drifted", experience)))
     whole = frozenset(cluster for cluster, verdict in drifted if is_reposted(verdict))
@@ -236,30 +237,33 @@ def _judged(
     return judged
 
 
-@dataclass(frozen=True)
 class _Reposted:
-    """Held-out known faces as they would come in again."""
+    """Held-out known faces as they would come in again; made when the first cluster is compared with them.
 
-    vectors: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
+    Args:
+        answer: whose network embeds them.
+        held_out: the faces.
+        rng: draws what is done to them.
+    """
 
-    @classmethod
-    def none(cls, seen: Seen) -> _Reposted:
-        return cls(seen.vectors[:0], np.empty(0, np.int64))
+    def __init__(self, answer: Answer, held_out: Calibration, rng: np.random.Generator) -> None:
+        self._answer = answer
+        self._held_out = held_out
+        self._rng = rng
 
     def compared(
         self, vectors: NDArray[np.float32], estimate: CountEstimate, rng: np.random.Generator
     ) -> list[Verdict | None]:
-        """Say of each cluster whether it is known faces that were posted again."""
+        """Say of each cluster of `(M, D)` embeddings whether it is known faces that were posted again."""
         return [
-            compared_with_reposted(vectors[estimate.labels == cluster], self.vectors, self.class_ids, rng)
+            compared_with_reposted(vectors[estimate.labels == cluster], *self._views, rng)
             for cluster in range(estimate.value)
         ]
 
-
-def _posted_again(answer: Answer, held_out: Calibration, rng: np.random.Generator) -> _Reposted:
-    views = np.concatenate([reposted_views(held_out.images, rng) for _ in range(VIEWS)])
-    return _Reposted(embed(answer.network, views)[0], np.tile(held_out.class_ids, VIEWS))
+    @cached_property
+    def _views(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        views = np.concatenate([reposted_views(self._held_out.images, self._rng) for _ in range(VIEWS)])
+        return embed(self._answer.network, views)[0], np.tile(self._held_out.class_ids, VIEWS)
 
 
 def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.float32]]:
