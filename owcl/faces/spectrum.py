@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 RINGS = 32
 """Bands of spatial frequency, of equal width up to that of a chessboard."""
-BATCH = 1000
-"""Faces that are transformed at a time."""
+BATCH = 100
+"""Faces that are transformed at a time: some hundred MB of 256 pixels a side."""
 
 
 def residuals(images: NDArray[np.uint8]) -> NDArray[np.float32]:

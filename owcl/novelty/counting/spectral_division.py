@@ -85,13 +85,12 @@ class SpectralDivision:
             rng: draws what is looked at of a large cluster.
             whole: clusters that are not to be divided.
         """
-        points, curves = self._whitened(vectors, spectra)
         labels, stability = estimate.labels.copy(), list(estimate.stability)
         ahead = [cluster for cluster in range(estimate.value) if cluster not in whole]
         while ahead:
             cluster = ahead.pop()
             rows = np.flatnonzero(labels == cluster)
-            other = self._other(points[rows], curves[rows], smallest, rng)
+            other = self._other(vectors[rows], spectra[rows], smallest, rng)
             if not other.any():
                 continue
             labels[rows[other]] = len(stability)
@@ -106,19 +105,20 @@ class SpectralDivision:
 
     def _other(
         self,
-        points: NDArray[np.float32],
-        curves: NDArray[np.float32],
+        vectors: NDArray[np.float32],
+        spectra: NDArray[np.float32],
         smallest: int,
         rng: np.random.Generator,
     ) -> NDArray[np.bool_]:
         """Return `(M,)` which faces of a cluster are of another method than the rest; none of one method."""
-        nobody = np.zeros(len(points), bool)
-        if len(points) < 2 * smallest:
+        nobody = np.zeros(len(vectors), bool)
+        if len(vectors) < 2 * smallest:
             return nobody
-        seen = sample(len(points), 2 * LARGEST_SIDE, rng)
-        sides, apart, in_spectra = _separations(points[seen], curves[seen], rng)
+        seen = sample(len(vectors), 2 * LARGEST_SIDE, rng)
+        sides, apart, in_spectra = _separations(*self._whitened(vectors[seen], spectra[seen]), rng)
         if apart < self.apart or in_spectra < self.apart_in_spectra:
             return nobody
+        points = self._embedding.transform(vectors)
         centres = np.stack([points[seen[sides == side]].mean(axis=0) for side in (0, 1)])
         other: NDArray[np.bool_] = nearest_centres(points, np.arange(len(points)), centres)[0] == 1
         return other if min(other.sum(), (~other).sum()) >= smallest else nobody
