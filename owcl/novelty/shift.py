@@ -37,8 +37,8 @@ class ShiftTest:
     one side of the class that they are taken for, where the errors of known faces cancel out.
 
     Residuals from the means of the classes are taken in the directions in which known faces vary most,
-    whitened, and none counts for longer than the square root of their number, so that a few outliers do
-    not make a mean.
+    whitened, and shortened to the square root of the number of directions where they are longer, so that a
+    few outliers do not make a mean.
 
     Args:
         vectors: `(M, D)` embeddings of known faces that nothing was trained on.
@@ -52,16 +52,14 @@ class ShiftTest:
     def __init__(self, vectors: NDArray[np.floating], class_ids: NDArray[np.int64]) -> None:
         self.class_ids, columns, self._counts = np.unique(class_ids, return_inverse=True, return_counts=True)
         freedom = len(vectors) - len(self.class_ids)
-        self._size = min(DIMENSIONS, vectors.shape[1], freedom // 2)
-        if self._size < 1:
+        self._dimensions = min(DIMENSIONS, vectors.shape[1], freedom // 2)
+        if self._dimensions < 1:
             return
-        self._freedom = freedom - self._size + 1
+        self._freedom = freedom - self._dimensions + 1
         self._origin = vectors.mean(axis=0)
         around = (vectors - self._origin).astype(np.float64)
-        widest = (around.shape[1] - self._size, around.shape[1] - 1)
+        widest = (around.shape[1] - self._dimensions, around.shape[1] - 1)
         self._directions = eigh(around.T @ around, subset_by_index=widest)[1]
-        self._means = self._centres = np.zeros((len(self.class_ids), self._size))
-        self._whiten = self._shape = np.eye(self._size)
         self._means, self._whiten = _law((vectors - self._origin) @ self._directions, columns, freedom)
         self._centres, self._shape = _law(self._shortened(vectors, columns), columns, freedom)
 
@@ -84,15 +82,19 @@ class ShiftTest:
         """Return the `(L, C)` smallest p-values over all windows that end with a look, one look a `STEP`.
 
         1 where there are too few faces to say anything.
+
+        Args:
+            vectors: `(N, D)` embeddings in the order in which the faces came.
+            class_ids: `(N,)` what the model takes them for.
         """
         looks = -(-len(vectors) // STEP)
-        if self._size < 1 or not looks:
+        if self._dimensions < 1 or not looks:
             return np.ones((looks, len(self.class_ids)))
         ours = np.isin(class_ids, self.class_ids)
         columns = np.searchsorted(self.class_ids, class_ids[ours])
         blocks = np.flatnonzero(ours) // STEP
         counts = np.zeros((looks + 1, len(self.class_ids)))
-        sums = np.zeros((*counts.shape, self._size))
+        sums = np.zeros((*counts.shape, self._dimensions))
         np.add.at(counts, (blocks + 1, columns), 1)
         residuals = (self._shortened(vectors[ours], columns) - self._centres[columns]) @ self._shape
         np.add.at(sums, (blocks + 1, columns), residuals)
@@ -106,7 +108,7 @@ class ShiftTest:
 
     def _shortened(self, vectors: NDArray[np.floating], columns: NDArray[np.int64]) -> NDArray[np.float64]:
         residuals = ((vectors - self._origin) @ self._directions - self._means[columns]) @ self._whiten
-        lengths = np.linalg.norm(residuals, axis=1, keepdims=True) / np.sqrt(self._size)
+        lengths = np.linalg.norm(residuals, axis=1, keepdims=True) / np.sqrt(self._dimensions)
         shortened: NDArray[np.float64] = residuals / np.maximum(lengths, 1)
         return shortened
 
@@ -115,8 +117,8 @@ class ShiftTest:
         enough = (counts >= FEWEST) & (self._counts >= FEWEST)
         both = counts * self._counts / np.maximum(counts + self._counts, 1)
         squared = both * ((sums / np.maximum(counts, 1)[..., None]) ** 2).sum(axis=-1)
-        ratio = squared * self._freedom / (self._size * (self._freedom + self._size - 1))
-        return np.where(enough, f_law.sf(ratio, self._size, self._freedom), 1.0)
+        ratio = squared * self._freedom / (self._dimensions * (self._freedom + self._dimensions - 1))
+        return np.where(enough, f_law.sf(ratio, self._dimensions, self._freedom), 1.0)
 
 
 def _law(
