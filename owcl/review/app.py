@@ -20,10 +20,10 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
-from owcl.engine import history, registry
+from owcl.engine import history
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
-from owcl.review import forms, inbox, pages, pictures
+from owcl.review import decisions, forms, inbox, pages, pictures
 from owcl.review.map import SPAN, FaceMap
 from owcl.review.security import COOKIE, CSRF_FIELD, Door, Guard, guarded, right_password
 from owcl.review.snapshot import Snapshots
@@ -245,46 +245,20 @@ class Review:
     async def decide_on_class(self, request: Request, form: FormData) -> Response:
         """Name, merge, split, thin out or reject a class."""
         class_id, verb = request.path_params["class_id"], request.path_params["verb"]
-        store, who, key = self.workspace.store, self._who(request), str(class_id)
-        seen = forms.number(forms.word(form, "version"))
-        if verb == "name":
-            family, note = forms.word(form, "family").strip() or None, forms.word(form, "note")
-            await run_in_threadpool(
-                registry.name, store, key, forms.word(form, "name"), who, family, note, seen
-            )
-        elif verb == "merge":
-            await run_in_threadpool(registry.merge, store, key, forms.word(form, "into"), who, seen)
-        elif verb == "reject":
-            await run_in_threadpool(registry.reject, store, key, who, seen)
-        elif verb == "split":
-            name = forms.word(form, "name").strip() or None
-            await run_in_threadpool(registry.split, store, key, forms.chosen(form), who, name, seen)
-        elif verb == "release":
-            await run_in_threadpool(registry.release, store, key, forms.chosen(form), who, seen)
-        else:
-            raise NotFound(f"class {class_id}: {verb!r} is nothing that can be done with a class.")
+        store, who = self.workspace.store, self._who(request)
+        await run_in_threadpool(decisions.on_class, store, who, class_id, verb, form)
         return self._to_class(class_id)
 
     async def decide_on_faces(self, request: Request, form: FormData) -> Response:
         """Make a class of faces, add them to one, or say that they are none."""
         verb, store, who = request.path_params["verb"], self.workspace.store, self._who(request)
-        chosen = forms.chosen(form)
-        if verb == "make":
-            name = forms.word(form, "name").strip() or None
-            entry = await run_in_threadpool(registry.make, store, chosen, who, name)
-        elif verb == "label":
-            entry = await run_in_threadpool(registry.label, store, forms.word(form, "into"), chosen, who)
-        elif verb == "dismiss":
-            entry = await run_in_threadpool(registry.make, store, chosen, who, None, True)
-        else:
-            raise NotFound(f"faces: {verb!r} is nothing that can be done with faces.")
+        entry = await run_in_threadpool(decisions.on_faces, store, who, verb, form)
         return self._to_class(entry.id)
 
     async def adopt(self, request: Request, form: FormData) -> Response:
         """Make a class of a cluster that waits."""
-        who, name = self._who(request), forms.word(form, "name").strip() or None
-        cluster_id = request.path_params["cluster_id"]
-        entry = await run_in_threadpool(registry.adopt, self.workspace.store, cluster_id, who, name)
+        cluster_id, store, who = request.path_params["cluster_id"], self.workspace.store, self._who(request)
+        entry = await run_in_threadpool(decisions.on_cluster, store, who, cluster_id, form)
         return self._to_class(entry.id)
 
     def _to_class(self, class_id: int) -> Response:

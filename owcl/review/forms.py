@@ -18,6 +18,11 @@ def word(form: FormData, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def new_name(form: FormData) -> str | None:
+    """Return the name that a new class is to have; None where none was given."""
+    return word(form, "name").strip() or None
+
+
 def number(text: str | None) -> int | None:
     """Return the whole number that a text is; None where it is none that SQLite could hold."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
