@@ -21,13 +21,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from session_zero import session_zero
 
-from owcl.engine import memory
-from owcl.engine.answer import Answer
-from owcl.engine.workspace import Workspace
 from owcl.novelty.drift import ALARM_RATE, arrival, arrival_count, changed_at, surprise
 from owcl.novelty.shift import ShiftTest
-from storage import classes, experiences, faces, models
+from owcl.types import Embeddings
 
 BEFORE = 150
 """Known faces before a new method arrives."""
@@ -108,30 +106,21 @@ def main() -> None:
 
 
 def simulated(root: Path) -> Simulated:
-    """Read a simulation's faces from its store and embed them."""
-    with Workspace.open(root) as workspace, workspace.store.reading() as transaction:
-        first = models.everything(transaction)[0]
-        labelled = {entry.name for entry in classes.everything(transaction) if entry.status == "known"}
-        latest = experiences.latest(transaction)
-        assert latest is not None
-        came = [faces.in_experience(transaction, index) for index in range(1, latest.index + 1)]
-        ids, images = workspace.pixels(np.concatenate(came))
-        share = workspace.configuration.memory.calibration_share
-        first_ids = faces.in_experience(transaction, 0)
-        kept = [memory.is_held_out(face.sha256, share) for face in faces.by_ids(transaction, first_ids)]
-        held_out_ids, held_out_images = workspace.pixels(first_ids[np.array(kept)])
-        methods = np.array([Path(face.source).parent.name for face in faces.by_ids(transaction, ids)])
-        answer = Answer.load(workspace.root / first.weights, first)
-    embedded, held_out = answer.embed(ids, images), answer.embed(held_out_ids, held_out_images).vectors
+    """Embed the faces of a simulation and judge those that came in."""
+    seen = session_zero(root)
+    vectors, methods = seen.vectors[~seen.labelled], seen.methods[~seen.labelled]
+    embedded = Embeddings(np.arange(len(vectors)), vectors, seen.answer.version)
+    calibration = seen.vectors[seen.held_out]
     stream = Stream(
-        embedded.vectors,
-        answer.taken_for(embedded.vectors),
-        answer.attribute(embedded).p_values,
-        len(held_out),
-        ShiftTest(held_out, answer.taken_for(held_out)),
+        vectors,
+        seen.answer.taken_for(vectors),
+        seen.answer.attribute(embedded).p_values,
+        len(calibration),
+        ShiftTest(calibration, seen.answer.taken_for(calibration)),
     )
-    new = {name: np.flatnonzero(methods == name) for name in sorted(set(methods.tolist()) - labelled)}
-    return Simulated(stream, np.flatnonzero(np.isin(methods, list(labelled))), new)
+    known = np.isin(methods, list(seen.known))
+    new = {name: np.flatnonzero(methods == name) for name in sorted(set(methods[~known].tolist()))}
+    return Simulated(stream, np.flatnonzero(known), new)
 
 
 def delay(one: Simulated, method: str, share: float, detect: Detect, rng: np.random.Generator) -> float:

@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +29,6 @@ from owcl.novelty.counting.base import clusters_of, reduced
 from owcl.novelty.counting.registry import ESTIMATORS
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
-from owcl.types import Face
 
 SMALLEST = 20
 """Faces that make a class for every estimator."""
@@ -133,38 +132,15 @@ def mixture(seed: int) -> Faces:
 
 def embedded(place: Path, count: int) -> Iterator[Faces]:
     """Draw pools of the methods that a simulation's session 0 did not know, embedded with its model."""
-    from owcl.engine import memory
-    from owcl.engine.answer import Answer
-    from owcl.engine.workspace import Workspace
-    from owcl.models.embed import embed
-    from storage import classes, experiences, faces, models
+    from session_zero import session_zero
 
-    with Workspace.open(place) as workspace, workspace.store.reading() as transaction:
-        first = models.everything(transaction)[0]
-        known = {entry.name for entry in classes.everything(transaction) if entry.status == "known"}
-        latest = experiences.latest(transaction)
-        assert latest is not None
-        share = workspace.configuration.memory.calibration_share
-        labelled = faces.by_ids(transaction, faces.in_experience(transaction, 0))
-        later = faces.by_ids(
-            transaction,
-            np.concatenate([faces.in_experience(transaction, index) for index in range(1, latest.index + 1)]),
-        )
-        network = Answer.load(workspace.root / first.weights, first).network
-        everyone = [*labelled, *later]
-        ids, images = workspace.pixels(np.array([face.id for face in everyone]))
-        vectors, _ = embed(network, images)
-    row_of = dict(zip(ids.tolist(), range(len(ids)), strict=True))
+    from owcl.engine.memory import REFERENCE
 
-    def rows(of: Sequence[Face]) -> dict[str, NDArray[np.int64]]:
-        found: dict[str, list[int]] = {}
-        for face in of:
-            found.setdefault(Path(face.source).parent.name, []).append(row_of[face.id])
-        return {method: np.array(places) for method, places in found.items()}
-
-    learned = rows([face for face in labelled if not memory.is_held_out(face.sha256, share)])
-    held_out = rows([face for face in labelled if memory.is_held_out(face.sha256, share)])
-    arriving = rows(later)
+    seen = session_zero(place)
+    learned, held_out, arriving = (
+        seen.by_method(chosen) for chosen in (seen.labelled & ~seen.held_out, seen.held_out, ~seen.labelled)
+    )
+    known, vectors = seen.known, seen.vectors
     novel = sorted(set(arriving) - known)
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -174,9 +150,7 @@ def embedded(place: Path, count: int) -> Iterator[Faces]:
             size = int(np.exp(rng.uniform(np.log(40), np.log(400))))
             parts.append((number, rng.permutation(arriving[method])[:size]))
         places = np.concatenate([part for _, part in parts])
-        exemplars = {
-            method: rng.permutation(found)[: memory.REFERENCE] for method, found in sorted(learned.items())
-        }
+        exemplars = {method: rng.permutation(found)[:REFERENCE] for method, found in sorted(learned.items())}
         yield Faces(
             vectors[np.concatenate(list(exemplars.values()))],
             np.repeat(np.arange(len(exemplars)), [len(found) for found in exemplars.values()]),
