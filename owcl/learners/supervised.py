@@ -1,4 +1,4 @@
-"""Learning from labels alone: the first experience, the upper bound, and the arrival classifier."""
+"""Learning from labels alone: the first experience and the upper bound."""
 
 from __future__ import annotations
 

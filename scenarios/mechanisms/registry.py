@@ -39,7 +39,7 @@ PLAN_NOVEL: tuple[tuple[str, ...], ...] = (
     ("nearest_neighbour", "reenactment"),
     ("self_blend", "recolouring"),
 )
-"""The stream of the built scenarios: five families' worth of arrivals, and one experience without any."""
+"""The stream of the built scenarios: arrivals of four families, and one experience without any."""
 
 
 def mechanism(name: str) -> Mechanism:

@@ -26,9 +26,6 @@ def found_by(
     Args:
         labels: `(M,)` partition of the pool.
         others: partitions of the same faces by other estimators.
-
-    Source:
-        The continual setting, section 9.2.
     """
     count = clusters_of(labels)
     similar = {name: overlaps(labels, other, count) >= SAME_FACES for name, other in others.items()}

@@ -18,10 +18,7 @@ from owcl.novelty.counting.density import KNOWN_SHARE
 class AnchoredCutCount(CalibratedCutCount):
     """Average linkage of pool and anchors, cut where the anchors agree best with their classes.
 
-    Clusters in which a tenth are anchors are registered classes.
-
-    Source:
-        The continual setting, section 7.2 (c), with its tightness gate.
+    Clusters in which a tenth are anchors are registered classes; none is looser than one of these.
     """
 
     def partition(

@@ -22,8 +22,7 @@ RESERVE = 1.15
 class CalibratedCutCount(PartitionCount):
     """Average linkage of the pool, cut at the height that divides the anchors into their classes.
 
-    Source:
-        The continual setting, section 7.2 (b), with its tightness gate.
+    What is looser than a registered class is no cluster.
     """
 
     def learn(self, registered: Registered) -> None:

@@ -14,11 +14,7 @@ from owcl.novelty.counting.scaled_density import ScaledDensityCount
 
 
 class ConsensusCount(PartitionCount):
-    """The median of the counts of density and two tree cuts, with the clusters of the first that says so.
-
-    Source:
-        The continual setting, section 7.2.
-    """
+    """The median of the counts of density and two tree cuts, with the clusters of the first that says so."""
 
     def __init__(self, smallest: int = 30, false_share: float = 0.15) -> None:
         super().__init__(smallest, false_share)

@@ -47,8 +47,7 @@ class DensityCount(PartitionCount):
 
     Source:
         Campello, Moulavi and Sander, Density-based clustering based on hierarchical density estimates,
-        PAKDD 2013 (HDBSCAN), with anchors after the continual setting, section 7.2 (a); looking again at
-        what is left is ours.
+        PAKDD 2013 (HDBSCAN); anchors, and looking again at what is left, are ours.
     """
 
     def partition(
