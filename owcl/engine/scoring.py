@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, starmap
@@ -24,6 +25,7 @@ from owcl.evaluation.discovery import (
     persistence,
     swaps,
 )
+from owcl.evaluation.forgetting import backward_transfer, forgetting, over_stream
 from owcl.evaluation.table import COLUMNS
 from owcl.types import UNKNOWN
 from scenarios.schedule import Schedule
@@ -39,6 +41,9 @@ from storage import (
     memberships,
     metrics,
 )
+
+ACCURACIES = ("acc_known", "acc_seen", "id_acc_all", "id_acc_new")
+"""What the figures of a whole stream are made of."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +172,14 @@ def stream_row(
     workspace: Workspace, world: World, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, float | None]:
     """Return the columns of the table at the end of a stream, from the rows of its experiences."""
-    first, last = rows[0], rows[-1]
+    last = rows[-1]
     with workspace.store.reading() as transaction:
         discovery = _discovery(transaction, world, len(rows))
     later = rows[1:]
     return {
         **{name: last.get(name) for name in COLUMNS},
-        "forget_labelled": first["acc_known"] - last["acc_known"],
-        "forget_seen": first["acc_all_joint"] - last["acc_seen"],
+        **over_time(rows),
+        **_transfer(rows),
         # At the end of the stream hardly any method is without a class, so that there is little to reject.
         "auroc": _mean_of([row["auroc"] for row in rows[:-1]]),
         "count_mae": count_mae(
@@ -185,6 +190,25 @@ def stream_row(
         # Without the labelled start, which all rows of a table share.
         "seconds_per_experience": _mean_of([row["seconds"] for row in later]),
     }
+
+
+def over_time(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """Return what is said of a whole stream, from the accuracies after each of its experiences."""
+    return evaluate.plain(over_stream([_with_nan(row) for row in rows]))
+
+
+def _with_nan(row: Mapping[str, Any]) -> dict[str, float]:
+    return {name: math.nan if row.get(name) is None else row[name] for name in ACCURACIES}
+
+
+def _transfer(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Return forgetting and backward transfer over the cohorts that have arrived, in points."""
+    accuracies = np.array(
+        [[math.nan if one is None else 100 * one for one in row["cohorts"]] for row in rows]
+    )
+    square = accuracies[:, : len(rows)]
+    figures = {"forgetting": forgetting(square).mean, "backward_transfer": backward_transfer(square)}
+    return evaluate.plain(figures)
 
 
 def _discovery(transaction: Connection, world: World, lived: int) -> dict[str, float | None]:

@@ -31,8 +31,22 @@ def forgetting(accuracies: Matrix) -> Forgetting:
     Source:
         Chaudhry et al., Riemannian walk for incremental learning, ECCV 2018.
     """
-    last = len(accuracies) - 1
-    return _by_cohort([np.max(accuracies[k:last, k]) - accuracies[last, k] for k in range(last)])
+    arrived = np.where(np.tri(len(accuracies), dtype=bool), accuracies, np.nan)
+    return _by_cohort(falls(arrived)[:-1])
+
+
+def falls(accuracies: Matrix) -> tuple[float, ...]:
+    """Return how far each column fell from its best earlier row to the last one; negative where it rose.
+
+    Args:
+        accuracies: `(T, C)`; NaN where there was nothing to measure.
+
+    Returns:
+        C differences; NaN for a column without an earlier value, or without a last one.
+    """
+    *earlier, last = accuracies
+    best = np.fmax.reduce(earlier, axis=0) if earlier else np.full_like(last, np.nan)
+    return tuple((best - last).tolist())
 
 
 def first_to_last(accuracies: Matrix) -> Forgetting:
@@ -60,6 +74,8 @@ def seen_means(accuracies: Matrix) -> tuple[float, ...]:
 def over_stream(columns: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return what C-GCD papers say of a whole stream, from `accuracy_columns` after experiences 0 to T.
 
+    NaN where a figure of an experience that is needed is not defined.
+
     `forget_labelled` is the M_f of Happy's table, `forget_seen` that of GOAL's, and `discovery_mean` the M_d
     of both: two forgettings share one name there, so that they must not be compared with each other.
     `discovery_mean` leaves out experiences in which nothing new arrived.
@@ -69,7 +85,6 @@ def over_stream(columns: Sequence[Mapping[str, float]]) -> dict[str, float]:
         "forget_labelled": first["acc_known"] - last["acc_known"],
         "forget_seen": first["id_acc_all"] - last["acc_seen"],
         "discovery_mean": _mean([row["id_acc_new"] for row in columns[1:]]),
-        "discovery_last": last["id_acc_novel"],
     }
 
 

@@ -177,3 +177,19 @@ def test_a_workspace_of_another_seed_is_left_alone(result: dict[str, Any], tmp_p
 def test_forge_asks_for_photographs(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no photographs"):
         simulate(Asked("forge"), tmp_path)
+
+
+def test_forgetting_is_taken_from_the_cohorts_of_the_stream(result: dict[str, Any]) -> None:
+    (first, second, last) = (row["cohorts"] for row in result["per_experience"])
+    fell = (max(first[0], second[0]) - last[0], second[1] - last[1])
+    owcl = result["methods"]["owcl"]
+    assert owcl["forgetting"] == [pytest.approx(100 * sum(fell) / 2)]
+    back = (last[0] - first[0], last[1] - second[1])
+    assert owcl["backward_transfer"] == [pytest.approx(100 * sum(back) / 2)]
+
+
+def test_what_is_said_of_lasting_ids_is_not_defined_for_peers_without_them(result: dict[str, Any]) -> None:
+    for row in ROWS:
+        for column in ("forget_seen", "forgetting", "backward_transfer", "discovery_mean"):
+            assert result["methods"][row][column] == [None]
+        assert result["methods"][row]["forget_labelled"] != [None]

@@ -148,3 +148,10 @@ def test_cpl_known_accuracy_is_direct() -> None:
 def test_a_class_stands_for_the_majority_of_its_members_if_there_is_one() -> None:
     assert registry_entry(np.array([2, 2, 3])) == 2
     assert registry_entry(np.array([2, 3, 4])) is None
+
+
+def test_falls_are_from_the_best_earlier_row_and_undefined_without_one() -> None:
+    accuracies = np.array([[0.9, np.nan], [0.95, 0.7], [0.8, 0.75]])
+    assert forgetting.falls(accuracies) == pytest.approx((0.15, -0.05))
+    assert np.isnan(forgetting.falls(accuracies[:1])).all()
+    assert forgetting.falls(accuracies[:2]) == pytest.approx((-0.05, np.nan), nan_ok=True)

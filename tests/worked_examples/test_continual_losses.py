@@ -50,4 +50,3 @@ def test_e4_discovery_is_a_mean_over_sessions_without_the_first() -> None:
     later = [{**START, "acc_seen": 0.0, "id_acc_new": new, "id_acc_novel": new} for new in (60.0, 45.0, 51.0)]
     figures = over_stream([{**START, "id_acc_new": math.nan}, *later])
     assert figures["discovery_mean"] == pytest.approx(52.0)
-    assert figures["discovery_last"] == pytest.approx(51.0)
