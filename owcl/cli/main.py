@@ -30,6 +30,7 @@ COMMANDS = {
     "simulate": ("owcl.cli.simulate:simulate", "Run a whole scenario, in which new methods arrive."),
     "reproduce": ("owcl.cli.reproduce:reproduce", "Run a published recipe on its benchmark."),
     "evaluate": ("owcl.cli.evaluate:evaluate", "Measure accuracy on a labelled test folder."),
+    "forgetting": ("owcl.cli.forgetting:forgetting", "Show which classes each model version still knew."),
     "report": ("owcl.cli.report:report", "Write a report as one HTML file."),
     "export": ("owcl.cli.export:export", "Write all faces as CSV, Parquet or folders of images."),
     "doctor": ("owcl.cli.doctor:doctor", "Check this machine, the libraries and the workspace."),

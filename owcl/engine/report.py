@@ -192,7 +192,7 @@ def _forgetting(transaction: Connection) -> str:
     kept = [c for c in range(columns) if any(cells.get((row, c)) is not None for row in range(rows))]
     labels = ["known" if cohort == 0 else f"arrived in {cohort}" for cohort in kept]
     table = [[cells.get((row, column)) if column <= row else None for column in kept] for row in range(rows)]
-    return figures.forgetting_matrix(table, labels)
+    return figures.forgetting_matrix(table, [f"after {row}" for row in range(rows)], labels)
 
 
 def _confusion(transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, str]:

@@ -98,16 +98,18 @@ class Workspace:
         purpose = int.from_bytes(verb.encode()[:6].ljust(6), "big")
         return np.random.default_rng(np.random.SeedSequence([self.configuration.seed, purpose, experience]))
 
-    def answer(self) -> Answer:
-        """Load the model that answers today.
+    def answer(self, version_id: int | None = None) -> Answer:
+        """Load the model that answers today, or an earlier version; it follows what operators decided since.
 
         Raises:
-            BadInput: if none was trained yet.
+            BadInput: if none was trained yet, or its file is gone.
+            NotFound: if there is no such version.
         """
         from owcl.engine.answer import Answer
 
         with self.store.reading() as transaction:
-            version = models.answering(transaction)
+            answering = models.answering(transaction)
+            version = answering if version_id is None else models.get(transaction, version_id)
             moves = _moves(transaction)
         if version is None:
             raise BadInput(

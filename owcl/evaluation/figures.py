@@ -50,16 +50,18 @@ def accuracy_over_time(series: Mapping[str, Sequence[float | None]]) -> str:
         return _svg(figure)
 
 
-def forgetting_matrix(accuracies: Sequence[Sequence[float | None]], cohorts: Sequence[str]) -> str:
-    """Draw accuracy in [0, 1] on each cohort (columns) after each experience (rows)."""
+def forgetting_matrix(
+    accuracies: Sequence[Sequence[float | None]], rows: Sequence[str], columns: Sequence[str]
+) -> str:
+    """Draw accuracy in [0, 1] on each class or cohort of arrivals (columns) at each step (rows)."""
     table = np.array([[np.nan if value is None else value for value in row] for row in accuracies])
     with rc_context(_STYLE):
         width, height = 2.2 + 1.15 * table.shape[1], 1.5 + 0.45 * len(table)
-        figure, axes = _axes(width, height, "Is it still known? Accuracy on each cohort of arrivals")
+        figure, axes = _axes(width, height, "Is it still known? Accuracy on what has arrived")
         axes.imshow(table, cmap="viridis", vmin=0, vmax=1, aspect="auto")
         _write_cells(axes, table)
-        axes.set_xticks(range(len(cohorts)), cohorts, rotation=25, ha="right")
-        axes.set_yticks(range(len(table)), [f"after {row}" for row in range(len(table))])
+        axes.set_xticks(range(len(columns)), columns, rotation=25, ha="right")
+        axes.set_yticks(range(len(rows)), rows)
         return _svg(figure)
 
 
