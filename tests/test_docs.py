@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from owcl.cli.main import COMMANDS, EPILOG, owcl
 from owcl.config import Configuration
 from owcl.errors import OwclError
+from owcl.evaluation.table import COLUMNS
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def every_command(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -98,7 +100,42 @@ def test_every_configuration_key_is_explained_in_the_file(tmp_path: Path) -> Non
     assert Configuration.model_validate(tomllib.loads(text)) == Configuration()
 
 
-@pytest.mark.skipif(not README.exists(), reason="the README is written last")
-def test_the_commands_of_the_readme_exist() -> None:
-    calls = re.findall(r"^\s*(?:\.venv/bin/)?owcl ([a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE)
-    assert {f"owcl {name}" for name in calls} <= ALL.keys()
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_the_commands_of_the_documents_can_be_typed(document: Path) -> None:
+    """Words are commands, options their own, and in blocks to copy nothing is left out that is needed."""
+    text = document.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for line in "".join(blocks).splitlines():
+        for call in calls_in(line.partition("#")[0]):
+            assert not missing_from(call), line
+    for quoted in re.findall(r"`(owcl [^`]*)`", text):
+        for call in calls_in(quoted):
+            command, given = called(call)
+            assert set(given) <= {option for one in command.params for option in one.opts}, quoted
+
+
+def calls_in(line: str) -> list[list[str]]:
+    return [shlex.split(call) for call in re.findall(r"\bowcl [a-z][^|&<>)]*", line)]
+
+
+def called(words: list[str]) -> tuple[click.Command, list[str]]:
+    """Return the command of a call, and the options that it is given."""
+    depth = max(d for d in (1, 2, 3) if d == 1 or " ".join(words[:d]) in ALL)
+    assert depth > 1, words
+    return ALL[" ".join(words[:depth])], [word for word in words[depth:] if re.match(r"--?[a-z]", word)]
+
+
+def missing_from(words: list[str]) -> list[str]:
+    """Return what click would complain of, were the words typed."""
+    command, _ = called(words)
+    if isinstance(command, click.Group):
+        return []
+    path = next(path for path, one in ALL.items() if one is command)
+    parser = command.make_parser(click.Context(command))
+    given, _, _ = parser.parse_args(words[len(path.split()) :])
+    return [one.name for one in command.params if one.required and one.name and not given.get(one.name)]
+
+
+def test_every_column_of_the_table_is_explained() -> None:
+    explained = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8")
+    assert [name for name in COLUMNS if f"`{name}`" not in explained] == []

@@ -1,8 +1,8 @@
 """Accuracy under the four matchings: direct, own, joint and registry.
 
 Source:
-    The names and matchings are those of the continual setting (`docs/architecture.md`); known, novel and all
-    accuracy are those of the code released with CPL, ICCV 2023.
+    The matchings are told apart in `docs/measures.md`; known, novel and all accuracy are those of the code
+    released with CPL, ICCV 2023.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Roles:
 
 
 def accuracy_columns(truth: Ids, predicted: Ids, roles: Roles, registry: Map) -> dict[str, float]:
-    """Return every accuracy column of the continual setting.
+    """Return every accuracy column; `docs/measures.md` says what each means.
 
     Args:
         truth: `(N,)` method numbers of test faces, all of methods that have arrived.
