@@ -12,7 +12,7 @@ from owcl.engine.answer import Calibration
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.evaluation.forgetting import falls
-from owcl.types import MethodClass
+from owcl.types import MethodClass, ModelVersion
 from storage import classes, models
 
 
@@ -70,7 +70,7 @@ def forgetting(workspace: Workspace, report: Report = silent) -> ForgettingResul
         )
     accuracies = []
     for done, version in enumerate(versions, start=1):
-        accuracies.append(_recognised(workspace, version.id, held_out, list(live)))
+        accuracies.append(_recognised(workspace, version, held_out, list(live)))
         report("asking model versions", done, len(versions))
     table = np.array(accuracies)
     return ForgettingResult(
@@ -83,7 +83,7 @@ def forgetting(workspace: Workspace, report: Report = silent) -> ForgettingResul
 
 
 def _recognised(
-    workspace: Workspace, version: int, held_out: Calibration, class_ids: list[int]
+    workspace: Workspace, version: ModelVersion, held_out: Calibration, class_ids: list[int]
 ) -> NDArray[np.float64]:
     """Return the `(C,)` shares of faces that a version gives to their class; NaN for a class it lacks."""
     answer = workspace.answer(version)

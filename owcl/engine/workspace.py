@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from owcl.config import FILE_NAME, Configuration
 from owcl.errors import BadInput, Conflict
+from owcl.types import ModelVersion
 from storage import classes, models
 from storage import faces as stored_faces
 from storage.store import Store
@@ -98,18 +99,16 @@ class Workspace:
         purpose = int.from_bytes(verb.encode()[:6].ljust(6), "big")
         return np.random.default_rng(np.random.SeedSequence([self.configuration.seed, purpose, experience]))
 
-    def answer(self, version_id: int | None = None) -> Answer:
+    def answer(self, earlier: ModelVersion | None = None) -> Answer:
         """Load the model that answers today, or an earlier version; it follows what operators decided since.
 
         Raises:
             BadInput: if none was trained yet, or its file is gone.
-            NotFound: if there is no such version.
         """
         from owcl.engine.answer import Answer
 
         with self.store.reading() as transaction:
-            answering = models.answering(transaction)
-            version = answering if version_id is None else models.get(transaction, version_id)
+            version = earlier or models.answering(transaction)
             moves = _moves(transaction)
         if version is None:
             raise BadInput(
