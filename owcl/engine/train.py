@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration, Doubt
@@ -22,10 +23,19 @@ from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, Exemplars
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
-from owcl.types import Quarantined
+from owcl.types import Embeddings, Quarantined
 from scenarios.method_folders import method_folders
 from scenarios.streams import FaceDataset
-from storage import classes, experiences, faces, memberships, models, quarantine
+from storage import (
+    attributions,
+    classes,
+    embeddings,
+    experiences,
+    faces,
+    memberships,
+    models,
+    quarantine,
+)
 
 SMALLEST_CLASS = 20
 """Labelled faces without which a method cannot be learned and calibrated."""
@@ -42,6 +52,19 @@ class TrainResult:
     held_out_accuracy: float
     """On the calibration faces, in [0, 1]."""
     quarantined: int
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """A model version that is to answer from now on."""
+
+    answer: Answer
+    memory: Exemplars
+    """All that it remembers."""
+    parent: int | None
+    """The version that it was trained from."""
+    gate: Mapping[str, object]
+    """On what evidence it answers."""
 
 
 def train(workspace: Workspace, folder: Path, report: Report = silent) -> TrainResult:
@@ -97,7 +120,7 @@ def train_on(
     outputs = tuple(np.unique(fit.class_ids).tolist())
     answer = Answer.fit(network, outputs, kept, calibration, frozenset(class_of.values()), doubt(workspace))
     accuracy = _accuracy(answer, calibration)
-    version = _store(workspace, answer, kept, accuracy)
+    version = store_answer(workspace, NewVersion(answer, kept, None, {"held_out_accuracy": accuracy}), 0)
     sizes = {name: sum(method == name for method, _ in loaded) for name in labelled}
     return TrainResult(version, len(loaded), sizes, accuracy, len(bad))
 
@@ -217,25 +240,23 @@ def _trained(workspace: Workspace, fit: Exemplars, rng: np.random.Generator, rep
 
 
 def _accuracy(answer: Answer, calibration: Calibration) -> float:
-    embeddings = answer.embed(np.arange(len(calibration.images)), calibration.images)
-    best = answer.class_ids[answer.scores(embeddings.vectors).argmax(axis=1)]
+    embedded = answer.embed(np.arange(len(calibration.images)), calibration.images)
+    best = answer.class_ids[answer.scores(embedded.vectors).argmax(axis=1)]
     return float((best == calibration.class_ids).mean())
 
 
-def _store(workspace: Workspace, answer: Answer, kept: Exemplars, accuracy: float) -> int:
-    return store_answer(workspace, answer, kept, None, {"held_out_accuracy": accuracy}, 0)
-
-
 def store_answer(
-    workspace: Workspace,
-    answer: Answer,
-    kept: Exemplars,
-    parent: int | None,
-    gate: Mapping[str, object],
-    experience: int,
+    workspace: Workspace, new: NewVersion, experience: int, seen: Embeddings | None = None
 ) -> int:
-    """Write an accepted model version: first its files, then in one transaction all that refers to them."""
-    weights = workspace.next_weights()
+    """Write an accepted model version: first its files, then in one transaction all that refers to them.
+
+    Args:
+        workspace: where to.
+        new: the version; its answer is given the id, which is returned as well.
+        experience: the one that is over with it.
+        seen: faces that the version attributes anew, embedded by it.
+    """
+    weights, answer = workspace.next_weights(), new.answer
     description = {"backbone": workspace.configuration.model.backbone, "class_ids": answer.class_ids.tolist()}
     answer.save(workspace.root / weights, description)
     with workspace.store.transaction() as transaction:
@@ -244,10 +265,19 @@ def store_answer(
             weights,
             workspace.configuration.model_dump(),
             tuple(answer.class_ids.tolist()),
-            parent,
+            new.parent,
         )
-        models.accept(transaction, version, gate)
-        memory.remember(transaction, kept)
+        models.accept(transaction, version, new.gate)
+        memory.remember(transaction, new.memory)
+        if seen is not None:
+            write_judged(transaction, answer, replace(seen, model_version=version))
         experiences.set_state(transaction, experience, "updated")
     answer.version = version
     return version
+
+
+def write_judged(transaction: Connection, answer: Answer, seen: Embeddings) -> None:
+    """Keep embedded faces, and who made each of them according to `answer`."""
+    if len(seen.face_ids):
+        embeddings.write(transaction, seen)
+        attributions.write(transaction, answer.attribute(seen))

@@ -15,7 +15,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.journal import journalled
 from owcl.engine.learning import learn
-from owcl.engine.train import doubt, store_answer
+from owcl.engine.train import NewVersion, doubt, store_answer, write_judged
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.learners.base import UNLABELLED
@@ -26,8 +26,9 @@ from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
+from owcl.types import Embeddings
 from scenarios.streams import FaceDataset
-from storage import attributions, classes, embeddings, experiences, faces, memberships
+from storage import classes, embeddings, experiences, faces, memberships
 
 LARGEST_FALL = 0.01
 """Accuracy on held-out labelled faces that a new model version may lose, beyond what chance explains."""
@@ -89,7 +90,7 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     experience = _ready_experience(workspace)
     material = _gather(workspace, experience)
     if not len(material.members):
-        return _without_learning(workspace, answer, experience, material)
+        return _without_learning(workspace, answer, experience, material, report)
     rng = workspace.rng("update", experience)
     per_class = workspace.configuration.memory.per_class
     kept = memory.bounded(per_class, rng, material.memory, material.members)
@@ -101,24 +102,25 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     gate = _gate(answer, adapted, kept, material)
     if not gate["passed"]:
         adapted = _fitted(workspace, answer.network, answer.outputs, kept, material)
-    version = store_answer(workspace, adapted, kept, answer.version, gate, experience)
-    _reattribute(workspace, workspace.answer(), experience)
+    new = NewVersion(adapted, kept, answer.version, gate)
+    version = store_answer(workspace, new, experience, _seen_anew(workspace, adapted, experience, report))
     return UpdateResult(experience, version, "adapted" if gate["passed"] else "extended", gate)
 
 
 def _without_learning(
-    workspace: Workspace, answer: Answer, experience: int, material: _Faces
+    workspace: Workspace, answer: Answer, experience: int, material: _Faces, report: Report
 ) -> UpdateResult:
     """Let the network answer as it is; what people vouch for by now changes the handicaps."""
-    changed = material.vouched != answer.vouched
-    if changed:
+    if material.vouched != answer.vouched:
         adapted = _fitted(workspace, answer.network, answer.outputs, material.memory, material)
-        store_answer(workspace, adapted, material.memory, answer.version, {}, experience)
-        answer = workspace.answer()
-    _reattribute(workspace, answer, experience)
+        new = NewVersion(adapted, material.memory, answer.version, {})
+        version = store_answer(workspace, new, experience, _seen_anew(workspace, adapted, experience, report))
+        return UpdateResult(experience, version, "extended", {})
+    seen = _seen_anew(workspace, answer, experience, report)
     with workspace.store.transaction() as transaction:
+        write_judged(transaction, answer, seen)
         experiences.set_state(transaction, experience, "updated")
-    return UpdateResult(experience, answer.version, "extended" if changed else "unchanged", {})
+    return UpdateResult(experience, answer.version, "unchanged", {})
 
 
 def _fitted(
@@ -315,15 +317,12 @@ def _best(answer: Answer, among: frozenset[int], images: NDArray[np.uint8]) -> N
     return answer.taken_for(vectors, among)
 
 
-def _reattribute(workspace: Workspace, answer: Answer, experience: int) -> None:
-    """Attribute the faces of the experience anew; first sight stays in the history."""
+def _seen_anew(workspace: Workspace, answer: Answer, experience: int, report: Report) -> Embeddings:
+    """Embed the faces of the experience that a model has not judged yet: all of them for a new version.
+
+    What was said of them at first sight stays in the history.
+    """
     with workspace.store.reading() as transaction:
-        face_ids = faces.in_experience(transaction, experience)
-        missing = np.intersect1d(face_ids, embeddings.missing(transaction, answer.version, experience))
-    if not len(missing):
-        return
-    present, images = workspace.pixels(missing)
-    embedded = answer.embed(present, images)
-    with workspace.store.transaction() as transaction:
-        embeddings.write(transaction, embedded)
-        attributions.write(transaction, answer.attribute(embedded))
+        unseen = embeddings.missing(transaction, answer.version, experience)
+    report("attributing anew", 0, None)
+    return answer.embed(*workspace.pixels(unseen))

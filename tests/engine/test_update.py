@@ -1,14 +1,18 @@
-"""What an update remembers, beside what discovery has put into classes."""
+"""What an update remembers, beside what discovery has put into classes; and that it is all or nothing."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sqlalchemy import delete
+from sqlalchemy import delete, text
+from sqlalchemy.exc import DatabaseError
 
+from owcl.config import FILE_NAME
 from owcl.engine import memory, registry
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
@@ -16,9 +20,13 @@ from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.memory.replay import Exemplars
 from owcl.types import Face
-from storage import faces, memberships
+from storage import attributions, experiences, faces, memberships, models
 from storage.schema import MembershipRow
 from tests.conftest import NEW, SmallWorld
+
+DISK_IS_FULL = """
+CREATE TRIGGER disk_is_full BEFORE INSERT ON attributions BEGIN SELECT RAISE(ABORT, 'the disk is full'); END
+"""
 
 
 @dataclass(frozen=True)
@@ -69,3 +77,49 @@ def test_what_somebody_took_out_of_a_class_does_not_join_it_by_itself(learned: L
 
 def test_what_is_held_out_joins_no_class(learned: Learned) -> None:
     assert not any(memory.is_held_out(face.sha256, learned.calibration_share) for face in learned.joiners)
+
+
+@pytest.fixture
+def short(small_world: SmallWorld, tmp_path: Path) -> Path:
+    """A workspace with a class to learn, in one step."""
+    root = small_world.copy(tmp_path)
+    with Workspace.open(root) as workspace:
+        training = workspace.configuration.training.model_copy(update={"update_steps": 1, "refine_steps": 0})
+        workspace.configuration.model_copy(update={"training": training}).write(root / FILE_NAME)
+        ingest(workspace, [str(small_world.quiet)])
+        with workspace.store.transaction() as transaction:
+            experiences.set_state(transaction, 1, "discovered")
+            arrived = faces.in_experience(transaction, 1)
+        registry.make(workspace.store, arrived[::2].tolist(), "anna")
+    return root
+
+
+def test_an_update_that_fails_while_it_attributes_anew_has_not_happened_and_is_done_by_the_next(
+    short: Path,
+) -> None:
+    undisturbed = Path(shutil.copytree(short, short.parent / "undisturbed"))
+    with Workspace.open(undisturbed) as workspace:
+        update(workspace)
+    with Workspace.open(short) as workspace:
+        with workspace.store.transaction() as transaction:
+            transaction.execute(text(DISK_IS_FULL))
+        before = _come_to(workspace)
+        with pytest.raises(DatabaseError, match="the disk is full"):
+            update(workspace)
+        assert _come_to(workspace) == before
+        with workspace.store.transaction() as transaction:
+            transaction.execute(text("DROP TRIGGER disk_is_full"))
+        update(workspace)
+        with Workspace.open(undisturbed) as other:
+            assert _come_to(workspace) == _come_to(other) != before
+
+
+def _come_to(workspace: Workspace) -> object:
+    """Return how far an experience has come, which model answers, and what it says of each face."""
+    with workspace.store.reading() as transaction:
+        latest, answering = experiences.latest(transaction), models.answering(transaction)
+        assert latest is not None
+        assert answering is not None
+        judged = attributions.current(transaction, latest.index)
+    said = zip(judged.face_ids.tolist(), judged.class_ids.tolist(), judged.p_values.tolist(), strict=True)
+    return latest.state, answering.id, judged.model_version, list(said)
