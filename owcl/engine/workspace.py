@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DATABASE = "owcl.db"
+TELLING_LETTERS = 6
+"""Of a purpose, by which its randomness is told from that of others; more would change what was measured."""
 Report = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it is done, and how much there is, where that is known."""
 
@@ -94,10 +96,15 @@ class Workspace:
     ) -> None:
         self.close()
 
-    def rng(self, verb: str, experience: int) -> np.random.Generator:
-        """Return the randomness of one step of work: the same each time that it is run."""
-        purpose = int.from_bytes(verb.encode()[:6].ljust(6), "big")
-        return np.random.default_rng(np.random.SeedSequence([self.configuration.seed, purpose, experience]))
+    def rng(self, purpose: str, number: int) -> np.random.Generator:
+        """Return the randomness of one step of work: the same each time that it is run.
+
+        Args:
+            purpose: what is drawn; no two of them begin with the same `TELLING_LETTERS`.
+            number: of the experience, or of the class or version that the step is about.
+        """
+        told = int.from_bytes(purpose.encode()[:TELLING_LETTERS].ljust(TELLING_LETTERS), "big")
+        return np.random.default_rng(np.random.SeedSequence([self.configuration.seed, told, number]))
 
     def answer(self, earlier: ModelVersion | None = None) -> Answer:
         """Load the model that answers today, or an earlier version; it follows what operators decided since.
