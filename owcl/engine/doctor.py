@@ -30,6 +30,7 @@ LIBRARIES = (
     "sqlalchemy",
     "click",
 )
+"""Whose versions matter to what is found: the doctor looks for them, and a report names them."""
 PACKAGES = ("owcl", "scenarios", "storage")
 SMALLEST_DISK_GB = 1.0
 """Free space below which a long ingest is likely to stop."""

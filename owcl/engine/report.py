@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 import owcl
+from owcl.engine.doctor import LIBRARIES
 from owcl.engine.workspace import Workspace
 from owcl.evaluation import figures
 from owcl.evaluation.report import ClassRow, Report, render
@@ -41,16 +42,6 @@ CURVES = {
     "acc_novel_joint": "novel, matching refitted",
     "acc_all_joint": "all, matching refitted",
 }
-LIBRARIES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "avalanche-lib",
-    "faiss-cpu",
-    "scikit-learn",
-    "hdbscan",
-    "sqlalchemy",
-)
 
 
 def report(workspace: Workspace, output: Path | None = None) -> Path:
@@ -283,7 +274,8 @@ def _methods(transaction: Connection) -> tuple[list[str], list[list[str]]]:
 
 
 def _settings(workspace: Workspace) -> dict[str, str]:
-    versions = {name: _version(name) for name in LIBRARIES}
+    # The doctor tries faiss itself, of whatever build it is.
+    versions = {name: _version(name) for name in (*LIBRARIES, "faiss-cpu")}
     configuration = {
         f"{part}.{key}" if isinstance(values, dict) else part: str(value)
         for part, values in workspace.configuration.model_dump().items()
