@@ -35,8 +35,8 @@ for view in (list_command, show, sheet, proposals):
 @classes.command()
 @click.argument("class_", type=CLASS, metavar="CLASS")
 @click.argument("new_name", metavar="NAME")
-@click.option("--family", help="The family of methods that it belongs to.")
-@click.option("--note", help="What to remember of it, a link for example.")
+@click.option("--family", help="The family of methods that it belongs to; an empty one for none.")
+@click.option("--note", help="What to remember of it, a link for example; an empty one for nothing.")
 @who_option
 @workspace_option
 @json_option

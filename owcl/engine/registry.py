@@ -40,8 +40,8 @@ def name(
         id_or_name: of the class.
         new_name: any printable text.
         who: decides.
-        family: of methods; without one it keeps the one it has.
-        note: to remember; without one it keeps the one it has, and an empty one takes it away.
+        family: of methods; without one it keeps the one it has, and an empty one takes it away.
+        note: to remember; likewise.
         seen: the version that the operator saw, here and in the other verbs; none for "whatever it is now".
 
     Raises:
@@ -52,12 +52,13 @@ def name(
     """
     with store.transaction() as transaction:
         entry = _live(transaction, id_or_name)
-        wanted = {
+        wanted: dict[str, str | None] = {
             "name": checked_name(new_name, entry.id),
-            "family": entry.family if family is None else checked_name(family, entry.id),
             "status": "named" if entry.status == "provisional" else entry.status,
         }
         before = classes.snapshot(transaction, entry.id)
+        if family is not None:
+            wanted["family"] = checked_name(family, entry.id) if family.strip() else None
         if note is not None:
             wanted["note"] = _checked_note(note, entry.id)
         decision = _record(

@@ -21,7 +21,7 @@ def on_class(store: Store, who: str, class_id: int, verb: str, form: FormData) -
     """
     key, seen = str(class_id), forms.number(forms.word(form, "version"))
     if verb == "name":
-        family, note = forms.word(form, "family").strip() or None, forms.word(form, "note")
+        family, note = forms.word(form, "family"), forms.word(form, "note")
         registry.name(store, key, forms.word(form, "name"), who, family, note, seen)
     elif verb == "merge":
         registry.merge(store, key, forms.word(form, "into"), who, seen)

@@ -208,6 +208,12 @@ def test_classes_are_listed_named_merged_and_undone(owcl: Owcl) -> None:
     assert "2.name: new-2 → Style GAN" in owcl("classes", "history")[1]
 
 
+def test_an_empty_family_takes_it_away(owcl: Owcl) -> None:
+    owcl("classes", "name", "2", "SimSwap", "--family", "identity swap")
+    assert owcl("classes", "name", "2", "SimSwap", "--family", "")[0] == 0
+    assert json.loads(owcl("classes", "list", "--json")[1])["classes"][1]["family"] is None
+
+
 def test_faces_to_split_off_may_come_from_a_pipe(owcl: Owcl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"4\r\n\n5\n")))
     code, out, _ = owcl("classes", "split", "2", "-", "--json")

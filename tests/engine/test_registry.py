@@ -31,6 +31,14 @@ def test_naming_a_provisional_class_makes_it_named_and_keeps_its_id(store: Store
     assert registry.name(store, "real", "genuine", "anna").status == "known"
 
 
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_family_takes_it_away_and_an_undo_brings_it_back(store: Store, empty: str) -> None:
+    registry.name(store, "2", "StyleGAN", "anna", family="synthesis")
+    assert registry.name(store, "2", "StyleGAN", "anna", family=empty).family is None
+    history.undo(store, "anna")
+    assert class_view.show(store, "2").line.family == "synthesis"
+
+
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_a_hostile_name_is_only_a_name(store: Store, hostile: str) -> None:
     assert registry.name(store, "2", hostile, "anna").name == hostile

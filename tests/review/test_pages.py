@@ -92,6 +92,13 @@ def test_naming_goes_to_the_page_of_the_class_and_offers_to_undo(
     assert class_view.show(workspace.store, "2").line.name == "SimSwap"
 
 
+def test_emptied_fields_take_family_and_note_away(post: Post, workspace: Workspace) -> None:
+    post("/classes/2/name", name="SimSwap", family="identity swap", note="case 7", version=1)
+    post("/classes/2/name", name="SimSwap", family=" ", note="", version=2)
+    view = class_view.show(workspace.store, "2")
+    assert (view.line.family, view.note) == (None, None)
+
+
 def test_merging_splitting_moving_releasing_and_rejecting(
     client: TestClient, post: Post, workspace: Workspace
 ) -> None:
