@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from owcl.errors import BadInput
+from owcl.errors import BadInput, Conflict
 from scenarios.folder import MANIFEST, PLAN_FILE
 from scenarios.mechanisms.registry import METHODS, PLAN_KNOWN, PLAN_NOVEL
 from scenarios.schedule import REAL
@@ -69,6 +69,7 @@ def build_tree(
 
     Raises:
         BadInput: if there is something else at `root`.
+        Conflict: if there is a tree of other settings.
     """
     with built_once(root, settings) as fresh:
         if fresh is None:
@@ -97,13 +98,13 @@ def built_once(root: Path, settings: Mapping[str, Any]) -> Iterator[Path | None]
 
     Raises:
         BadInput: if there is something else at `root`.
+        Conflict: if there is a tree of other settings; somebody may still use its faces.
     """
     if (root / MARKER).exists():
-        if json.loads((root / MARKER).read_text(encoding="utf-8")) == dict(settings):
-            yield None
-            return
-        shutil.rmtree(root)
-    elif root.exists() and any(root.iterdir()):
+        _refuse_other(root, json.loads((root / MARKER).read_text(encoding="utf-8")), settings)
+        yield None
+        return
+    if root.exists() and any(root.iterdir()):
         raise BadInput(f"{root}: there is something here already. An empty or new folder is expected.")
     fresh = root.with_name(f".{root.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -113,6 +114,18 @@ def built_once(root: Path, settings: Mapping[str, Any]) -> Iterator[Path | None]
     if root.exists():
         root.rmdir()
     fresh.rename(root)
+
+
+def _refuse_other(root: Path, present: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    differing = [name for name in {**present, **wanted} if present.get(name) != wanted.get(name)]
+    if differing:
+        here, asked = (
+            ", ".join(f"{name} {one.get(name)}" for name in differing) for one in (present, wanted)
+        )
+        raise Conflict(
+            f"{root}: the faces here were made with {here}, and {asked} was asked for. Choose another "
+            "folder, or remove this one first if nothing needs its faces any more."
+        )
 
 
 def orders_for(faces_per_method: int, groups: Callable[[str, int], str]) -> list[Order]:

@@ -82,7 +82,8 @@ def build(
         progress: told of faces made, and how many there will be.
 
     Raises:
-        BadInput: if there are fewer than 20 readable photographs.
+        BadInput: if there are fewer than 20 readable photographs, or something else is at `root`.
+        Conflict: if a tree of other settings is there.
     """
     sources = photographs(faces, size)
     settings = {

@@ -57,6 +57,10 @@ def build(
         faces_per_method: of each forgery; three times as many are real.
         workers: processes.
         progress: told of faces made, and how many there will be.
+
+    Raises:
+        BadInput: if something else is at `root`.
+        Conflict: if a tree of other settings is there.
     """
     settings = {
         "name": "rendered",

@@ -86,6 +86,7 @@ def build(
 
     Raises:
         BadInput: if there are fewer than 20 readable photographs, or something else is at `root`.
+        Conflict: if a tree of other settings is there.
     """
     sources = () if faces is None else photographs(faces, size)
     make: MakeSubject = RenderedSubjects(size)

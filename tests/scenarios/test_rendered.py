@@ -9,12 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from owcl.errors import BadInput
+from owcl.errors import BadInput, Conflict
 from scenarios.folder import load
 from scenarios.forge.build import build as forge
 from scenarios.mechanisms.registry import METHODS, PLAN_KNOWN, PLAN_NOVEL
 from scenarios.rendered.build import RenderedFaces, build
-from scenarios.tree import Order
+from scenarios.tree import Order, built_once
 
 FAMILIES = {"identity_swap", "expression_transfer", "attribute_manipulation", "entire_face_synthesis"}
 
@@ -74,6 +74,19 @@ def test_a_tree_is_built_once_and_again_when_it_was_half_made(tmp_path: Path) ->
     build(root, seed=1, faces_per_method=4)
     assert (root / "built.json").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == ["tree"]
+
+
+def test_a_tree_of_other_settings_is_left_alone(tmp_path: Path) -> None:
+    settings = {"name": "sequences", "seed": 0, "count": 9000}
+    with built_once(tmp_path / "tree", settings) as fresh:
+        assert fresh is not None
+        (fresh / "face.png").write_bytes(b"")
+    with (
+        pytest.raises(Conflict, match=r"made with seed 0, count 9000, and seed 1, count 3000 was asked for"),
+        built_once(tmp_path / "tree", settings | {"seed": 1, "count": 3000}),
+    ):
+        pass
+    assert (tmp_path / "tree" / "face.png").exists()
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
