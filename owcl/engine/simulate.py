@@ -40,6 +40,8 @@ from storage import experiences, models
 Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
 FACES_PER_METHOD = 300
 DF40_IMAGE_SIZE = 256
+TREE_IS_GIVEN = {"folder": "folder DIR", "benchmark": "benchmark NAME --root DIR", "df40": "df40 DIR"}
+"""How a person names the tree of those scenarios that need one."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
     Raises:
         BadInput: if the scenario's folder cannot be used.
         NotFound: if there is no such learner or preset.
-        Conflict: if the workspace has lived through another scenario, seed or learner.
+        Conflict: if the workspace has lived through another scenario, seed or learner, or faces were made
+            for it with other settings.
     """
     learner_named(asked.learner)
     human = None if asked.operator is None else operator.parsed(asked.operator)
@@ -148,7 +151,10 @@ def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         return forge.build(place, asked.photographs, seed, faces_per_method=count, progress=progress)
     if asked.root is None:
-        raise BadInput("simulate folder: no folder. A tree of method folders is expected: folder DIR.")
+        raise BadInput(
+            f"simulate {asked.scenario}: no folder. The tree of its faces is expected: "
+            f"{TREE_IS_GIVEN[asked.scenario]}."
+        )
     return asked.root
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from owcl.config import Configuration, TrainingConfiguration
 from owcl.engine.report import report
-from owcl.engine.simulate import Asked, simulate
+from owcl.engine.simulate import Asked, Scenario, simulate
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound
 from owcl.evaluation.table import COLUMNS
@@ -193,3 +193,13 @@ def test_what_is_said_of_lasting_ids_is_not_defined_for_peers_without_them(resul
         for column in ("forget_seen", "forgetting", "backward_transfer", "discovery_mean"):
             assert result["methods"][row][column] == [None]
         assert result["methods"][row]["forget_labelled"] != [None]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "way"), [("folder", "folder DIR"), ("benchmark", "--root DIR"), ("df40", "df40 DIR")]
+)
+def test_a_scenario_without_its_tree_says_how_to_name_one(
+    scenario: Scenario, way: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=f"^simulate {scenario}: no folder.*{way}"):
+        simulate(Asked(scenario), tmp_path)
