@@ -2,16 +2,59 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from owcl.errors import BadInput
 
 FILE_NAME = "owcl.toml"
+LEARNERS = ("cpl", "mpsl", "cal", "simgcd", "happy", "er", "der", "supervised")
+"""Here and below, the names that a registry knows; written again, since registries import what is heavy."""
+SCORES = (
+    "neighbours",
+    "softmax",
+    "energy",
+    "mahalanobis",
+    "relative_mahalanobis",
+    "mixtures",
+    "vim",
+    "ensemble",
+)
+ESTIMATORS = (
+    "scaled_density",
+    "consensus",
+    "density",
+    "calibrated_cut",
+    "anchored_cut",
+    "kmeans_elbow",
+    "first_neighbours",
+    "dp_means",
+    "pruning",
+    "overclustering",
+    "searched_density",
+)
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _one_of(words: tuple[str, ...]) -> AfterValidator:
+    def checked(word: str) -> str:
+        if word in words:
+            return word
+        near = difflib.get_close_matches(word, words, 1)
+        guess = f'; the nearest is "{near[0]}"' if near else ""
+        expected = f"One of {_listed(words)} is expected{guess}"
+        raise PydanticCustomError("unknown_word", "{expected}", {"expected": expected})
+
+    return AfterValidator(checked)
 
 
 class _Part(BaseModel):
@@ -42,7 +85,9 @@ class ModelConfiguration(_Part):
 class TrainingConfiguration(_Part):
     """How long to learn. Steps are of 128 faces."""
 
-    learner: str = Field("cpl", description="what learns discoveries; `owcl update --help` names them")
+    learner: Annotated[str, _one_of(LEARNERS)] = Field(
+        "cpl", description=f"what learns discoveries: {_listed(LEARNERS)}"
+    )
     first_steps: int = Field(450, ge=1, description="steps on the labelled faces of experience 0")
     pretext_faces: int = Field(64, ge=0, description="manipulated faces a step beside the labelled ones")
     arrival_steps: int = Field(90, ge=1, description="steps of each of the two arrival classifiers")
@@ -50,7 +95,7 @@ class TrainingConfiguration(_Part):
     refine_steps: int = Field(40, ge=0, description="steps on the pseudo-labels of semi-supervised k-means")
     ranking_steps: int = Field(1200, ge=1, description="steps of `owcl train --task ranking`")
     learning_rate: float = Field(3e-3, gt=0, description="peak, for experience 0; updates take two thirds")
-    device: str = Field("auto", description="auto, cpu or cuda")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto, cpu or cuda")
 
     def halved(self) -> Self:
         """Return the same with half of the steps of everything in a stream."""
@@ -68,11 +113,7 @@ class MemoryConfiguration(_Part):
 class NoveltyConfiguration(_Part):
     """When a face is unknown, and when unknown faces are a class."""
 
-    score: str = Field(
-        "neighbours",
-        description="neighbours, softmax, energy, mahalanobis, relative_mahalanobis, mixtures, vim or "
-        "ensemble",
-    )
+    score: Annotated[str, _one_of(SCORES)] = Field("neighbours", description=_listed(SCORES))
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5, description="known faces that may be called unknown")
     false_discovery_rate: float = Field(
         0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"
@@ -81,11 +122,7 @@ class NoveltyConfiguration(_Part):
         0.03, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
     )
     smallest_class: int = Field(30, ge=10, description="faces that make a class")
-    count: str = Field(
-        "scaled_density",
-        description="scaled_density, consensus, density, calibrated_cut, anchored_cut, kmeans_elbow, "
-        "first_neighbours, dp_means, pruning, overclustering or searched_density",
-    )
+    count: Annotated[str, _one_of(ESTIMATORS)] = Field("scaled_density", description=_listed(ESTIMATORS))
 
 
 class Configuration(_Part):
@@ -113,8 +150,8 @@ class Configuration(_Part):
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             raise BadInput(
-                f"{path}: {key}: {first['msg']}. Keys and values are explained in the file that "
-                "`owcl init` writes. Correct or remove the entry."
+                f"{path}: {key} is {first['input']!r}. {first['msg']}. Keys and values are explained in the "
+                "file that `owcl init` writes. Correct or remove the entry."
             ) from error
 
     def write(self, path: Path) -> None:

@@ -1,0 +1,44 @@
+"""What the configuration file may say, and how it is told what it may not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from owcl.config import ESTIMATORS, LEARNERS, SCORES, Configuration
+from owcl.errors import BadInput
+
+
+def test_the_words_of_the_configuration_are_those_of_the_registries() -> None:
+    from owcl.learners import registry as learners
+    from owcl.novelty.counting import registry as counting
+    from owcl.novelty.scores import registry as scores
+
+    assert tuple(learners.LEARNERS) == LEARNERS
+    assert tuple(scores.SCORES) == SCORES
+    assert tuple(counting.ESTIMATORS) == ESTIMATORS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[training]\ndevice = 'gpu'", "training.device is 'gpu'. Input should be 'auto', 'cpu' or 'cuda'"),
+        ("[training]\nlearner = 'magic'", "training.learner is 'magic'. One of cpl, mpsl, cal, "),
+        ("[novelty]\nscore = 'neighbors'", 'or ensemble is expected; the nearest is "neighbours". Keys'),
+        ("[novelty]\ncount = '{density}'", "novelty.count is '{density}'. One of scaled_density, "),
+        ("[novelty]\nsmallest_class = 3", "novelty.smallest_class is 3. Input should be greater than"),
+        ("[training]\nlearnr = 'cpl'", "training.learnr is 'cpl'. Extra inputs are not permitted"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_with_what_is(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "owcl.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadInput, match=re.escape(words)):
+        Configuration.read(tmp_path / "owcl.toml")
+
+
+def test_words_that_are_allowed_are_read(tmp_path: Path) -> None:
+    (tmp_path / "owcl.toml").write_text("[novelty]\nscore = 'vim'\ncount = 'consensus'", encoding="utf-8")
+    novelty = Configuration.read(tmp_path / "owcl.toml").novelty
+    assert (novelty.score, novelty.count) == ("vim", "consensus")
