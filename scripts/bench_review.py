@@ -114,8 +114,7 @@ def _filled(root: Path, count: int) -> Workspace:
             for number, digest in enumerate(digests)
         ]
         ids = faces.add_many(transaction, rows)
-        model = models.add(transaction, "models/none.safetensors", {}, (1,))
-        models.accept(transaction, model, {})
+        model = models.add(transaction, "models/none.safetensors", {}, (1,), {})
         class_of = 1 + rng.integers(CLASSES, size=count)
         for class_id in range(1, CLASSES + 1):
             known = class_id <= CLASSES // 2

@@ -1,19 +1,17 @@
-"""Model versions: what was trained, from what, and whether the gate let it through."""
+"""Model versions: what was trained, from what, and on what evidence it answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select
 
-from owcl.errors import Conflict, NotFound
 from owcl.types import ModelVersion
 from storage.columns import now
 from storage.rows import insert_one
 from storage.schema import ModelVersionRow
 
-State = Literal["candidate", "accepted", "refused"]
 Task = Literal["attribution", "ranking"]
 """Who made a face; or whether, where and in which order it was edited."""
 
@@ -23,16 +21,18 @@ def add(
     weights: str,
     configuration: Mapping[str, Any],
     class_ids: tuple[int, ...],
+    gate: Mapping[str, Any],
     parent: int | None = None,
     task: Task = "attribution",
 ) -> int:
-    """Keep a trained candidate and return its id.
+    """Let a trained model answer from now on, and return its id.
 
     Args:
         transaction: where to write.
         weights: path of the weights, relative to the workspace.
         configuration: what builds the model that the weights fit.
         class_ids: registry ids of the head's outputs, in order.
+        gate: the evidence on which it was let through; what is refused is not stored.
         parent: the version that it was trained from.
         task: what it is for.
     """
@@ -42,8 +42,8 @@ def add(
         "weights": weights,
         "configuration": dict(configuration),
         "class_ids": list(class_ids),
-        "state": "candidate",
-        "gate": {},
+        "state": "accepted",
+        "gate": dict(gate),
         "created": now(),
     }
     return insert_one(transaction, ModelVersionRow, row)
@@ -55,49 +55,9 @@ def next_id(transaction: Connection) -> int:
     return (newest or 0) + 1
 
 
-def accept(transaction: Connection, model_version: int, gate: Mapping[str, Any]) -> None:
-    """Let a candidate answer from now on, on the evidence of the gate.
-
-    Raises:
-        NotFound: if there is no such model version.
-        Conflict: if it has been judged already.
-    """
-    _judge(transaction, model_version, "accepted", gate)
-
-
-def refuse(transaction: Connection, model_version: int, gate: Mapping[str, Any]) -> None:
-    """Keep a candidate from answering, on the evidence of the gate.
-
-    Raises:
-        NotFound: if there is no such model version.
-        Conflict: if it has been judged already.
-    """
-    _judge(transaction, model_version, "refused", gate)
-
-
-def get(transaction: Connection, model_version: int) -> ModelVersion:
-    """Return a model version.
-
-    Raises:
-        NotFound: if there is none of this id.
-    """
-    return _version(_row(transaction, model_version))
-
-
-def state(transaction: Connection, model_version: int) -> tuple[State, dict[str, Any]]:
-    """Return whether a model version was let through, and the evidence of the gate.
-
-    Raises:
-        NotFound: if there is none of this id.
-    """
-    row = _row(transaction, model_version)
-    return row.state, row.gate
-
-
 def answering(transaction: Connection, task: Task = "attribution") -> ModelVersion | None:
-    """Return a task's newest accepted model version, which answers now; none before the first training."""
-    accepted = _of(task).where(ModelVersionRow.state == "accepted")
-    row = transaction.execute(accepted.order_by(ModelVersionRow.id.desc()).limit(1)).one_or_none()
+    """Return a task's newest model version, which answers now; none before the first training."""
+    row = transaction.execute(_of(task).order_by(ModelVersionRow.id.desc()).limit(1)).one_or_none()
     return None if row is None else _version(row)
 
 
@@ -106,33 +66,9 @@ def everything(transaction: Connection) -> list[ModelVersion]:
     return [_version(row) for row in transaction.execute(_of("attribution").order_by(ModelVersionRow.id))]
 
 
-def _judge(transaction: Connection, model_version: int, verdict: State, gate: Mapping[str, Any]) -> None:
-    present, _ = state(transaction, model_version)
-    if present != "candidate":
-        raise Conflict(
-            f"model version {model_version}: it is {present} already. A verdict is final. "
-            "Train another candidate."
-        )
-    judged = {"state": verdict, "gate": dict(gate)}
-    transaction.execute(update(ModelVersionRow).where(ModelVersionRow.id == model_version).values(judged))
-
-
-def _row(transaction: Connection, model_version: int) -> Row[*tuple[Any, ...]]:
-    row = transaction.execute(_query().where(ModelVersionRow.id == model_version)).one_or_none()
-    if row is None:
-        raise NotFound(
-            f"model versions: there is no version {model_version}. `owcl doctor` shows those there are."
-        )
-    return row
-
-
 def _version(row: Row[*tuple[Any, ...]]) -> ModelVersion:
     return ModelVersion(row.id, row.parent, row.weights, row.configuration, tuple(row.class_ids))
 
 
-def _query() -> Select[*tuple[Any, ...]]:
-    return select(ModelVersionRow.__table__)
-
-
 def _of(task: Task) -> Select[*tuple[Any, ...]]:
-    return _query().where(ModelVersionRow.task == task)
+    return select(ModelVersionRow.__table__).where(ModelVersionRow.task == task)

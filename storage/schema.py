@@ -103,7 +103,7 @@ class QuarantineRow(Table):
 
 
 class ModelVersionRow(Table):
-    """A trained model: where its weights are, and whether the gate let it through."""
+    """A trained model: where its weights are, and on what evidence the gate let it through."""
 
     __tablename__ = "model_versions"
     __table_args__ = (_one_of("state", "candidate", "accepted", "refused"), _NEVER_REUSED)
@@ -115,6 +115,7 @@ class ModelVersionRow(Table):
     configuration: Mapped[dict[str, Any]]
     class_ids: Mapped[list[int]]
     state: Mapped[str]
+    """Always accepted: what the gate refuses is not stored."""
     gate: Mapped[dict[str, Any]]
     created: Mapped[datetime]
 

@@ -65,16 +65,12 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
         discovered = [entry for entry in live.values() if entry.status != "known"]
         members = {entry.id: memberships.members(transaction, entry.id) for entry in discovered}
         found = [_adoption(cluster) for cluster in clusters.waiting(transaction)]
-        accepted = [
-            version
-            for version in models.everything(transaction)
-            if models.state(transaction, version.id)[0] == "accepted"
-        ]
+        versions = models.everything(transaction)
     looks = {class_id: known.images[known.class_ids == class_id] for class_id in live}
     looks |= {entry.id: workspace.pixels(members[entry.id][-SIDE:])[1] for entry in discovered}
     for number, younger in enumerate(discovered, start=1):
         # A network that learned to tell two classes apart says nothing about whether they are two.
-        before = [version for version in accepted if younger.id not in version.class_ids][-1]
+        before = [version for version in versions if younger.id not in version.class_ids][-1]
         network, _, _ = checkpoint.load(workspace.root / before.weights)
         found += _merges(network, live, looks, younger, workspace.rng("merges", younger.id))
         report("comparing classes", number, len(discovered))

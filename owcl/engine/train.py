@@ -265,9 +265,9 @@ def store_answer(
             weights,
             workspace.configuration.model_dump(),
             tuple(answer.class_ids.tolist()),
+            new.gate,
             new.parent,
         )
-        models.accept(transaction, version, new.gate)
         memory.remember(transaction, new.memory)
         if seen is not None:
             write_judged(transaction, answer, replace(seen, model_version=version))

@@ -84,8 +84,8 @@ def train_ranking(
     weights = workspace.next_weights()
     model.save(workspace.root / weights, workspace.configuration.model.backbone)
     with workspace.store.transaction() as transaction:
-        version = models.add(transaction, weights, workspace.configuration.model_dump(), (), task="ranking")
-        models.accept(transaction, version, found)
+        settings = workspace.configuration.model_dump()
+        version = models.add(transaction, weights, settings, (), found, task="ranking")
     sizes = {split: len(read_splits[split].rows) for split in SPLITS}
     asked = sum(len(faces) for faces in tree.splits.values())
     return RankingResult(version, sizes, found, asked - sum(sizes.values()))

@@ -37,7 +37,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
                 experiences.begin(transaction, index, labelled=index == 0)
             new = [faces.NewFace(f"{number:064x}", f"{number}.png", (64, 64), 1) for number in range(60)]
             faces.add_many(transaction, new)
-            models.add(transaction, "models/first.safetensors", {}, (), None)
+            models.add(transaction, "models/first.safetensors", {}, (), {})
         yield opened
 
 

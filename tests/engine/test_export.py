@@ -41,7 +41,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
             for face_id, name in zip(ids.tolist(), NAMES, strict=False):
                 new = classes.create(transaction, name, "named")
                 memberships.assign(transaction, [face_id], new, memberships.Grounds("operator"))
-            version = models.add(transaction, "models/0.safetensors", {}, ())
+            version = models.add(transaction, "models/0.safetensors", {}, (), {})
             nobody = np.full(2, UNKNOWN)
             says = Attributions(ids[3:], nobody, np.array([0.5, 0.25]), np.array([0.01, 0.02]), version)
             attributions.write(transaction, says)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from owcl.cli.main import run
 from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
@@ -17,6 +18,7 @@ from owcl.engine.ranking_model import Located
 from owcl.engine.workspace import Workspace
 from scenarios.layouts.seqdeepfake import read
 from storage import models
+from storage.schema import ModelVersionRow
 from tests.conftest import SmallWorld
 
 
@@ -44,7 +46,8 @@ def test_training_stores_a_model_with_its_figures_on_the_test(trained: Path) -> 
             assert models.answering(transaction) is None
             version = models.answering(transaction, "ranking")
             assert version is not None
-            _, figures = models.state(transaction, version.id)
+            gate = select(ModelVersionRow.gate).where(ModelVersionRow.id == version.id)
+            figures = transaction.execute(gate).scalar_one()
         assert ranking_model(workspace) is not None
     assert {"auroc", "component_f1", "exact_short", "heat_iou", "floor_exact"} <= figures.keys()
     assert all(0 <= value <= 1 for value in figures.values())
@@ -104,8 +107,7 @@ def test_attribute_says_what_was_edited_where_such_a_model_is(
     for path in (trained / "models").glob("version-0001.*"):
         shutil.copy(path, root / "models" / f"ranking{path.suffix}")
     with Workspace.open(root) as workspace, workspace.store.transaction() as transaction:
-        version = models.add(transaction, "models/ranking.safetensors", {}, (), task="ranking")
-        models.accept(transaction, version, {})
+        models.add(transaction, "models/ranking.safetensors", {}, (), {}, task="ranking")
     assert run([*words, "--heat-maps", str(tmp_path / "maps")]) == 0
     assert 0 <= json.loads(capsys.readouterr().out)["faces"][0]["forged"] <= 1
     assert len(list((tmp_path / "maps").glob("*.png"))) == 1

@@ -114,7 +114,7 @@ def test_a_class_is_made_of_faces_from_anywhere_and_its_undo_puts_them_back(stor
 
 def test_a_cluster_that_waits_is_adopted_and_waits_again_when_that_is_undone(store: Store) -> None:
     with store.transaction() as transaction:
-        version = models.add(transaction, "models/1.safetensors", {}, (1,))
+        version = models.add(transaction, "models/1.safetensors", {}, (1,), {})
         sighting = clusters.Sighting(1, version, {"reasons": ["came back in 50% of resamples"]})
         # Faces 9 and 10 have a class of their own by now.
         cluster = Cluster(np.array([9, 10, 13, 14, 15]), np.zeros(2, np.float32), 0.55)
@@ -247,7 +247,7 @@ def test_a_tombstone_takes_no_more_decisions(store: Store) -> None:
 def test_somebodys_word_counts_more_than_the_model(store: Store) -> None:
     ids = np.array([5, 13])
     with store.transaction() as transaction:
-        version = models.add(transaction, "models/1.safetensors", {}, (1,))
+        version = models.add(transaction, "models/1.safetensors", {}, (1,), {})
         says = Attributions(ids, np.array([1, 1]), np.array([0.8, 0.9]), np.array([0.5, 0.25]), version)
         attributions.write(transaction, says)
         present = standing(transaction)

@@ -28,5 +28,5 @@ def filled(store: Store) -> Store:
                 for number in range(5 * index, 5 * index + 5)
             ]
             faces.add_many(transaction, rows)
-            models.add(transaction, f"models/{index}.safetensors", {}, ())
+            models.add(transaction, f"models/{index}.safetensors", {}, (), {})
     return store

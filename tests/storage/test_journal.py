@@ -66,22 +66,17 @@ def test_faces_of_a_rejected_class_have_no_label(filled: Store) -> None:
     assert (found.face_ids.tolist(), found.labels.tolist()) == ([1, 2, 4], [1, 1, 1])
 
 
-def test_the_newest_accepted_model_answers_and_a_refused_one_does_not(store: Store) -> None:
+def test_the_newest_model_of_a_task_answers(store: Store) -> None:
     with store.transaction() as transaction:
         assert models.answering(transaction) is None
-        first = models.add(transaction, "models/1.safetensors", {"backbone": "small"}, (3, 1))
-        models.accept(transaction, first, {"acc_known": 0.9})
-        second = models.add(transaction, "models/2.safetensors", {}, (3, 1, 4), parent=first)
-        models.refuse(transaction, second, {"acc_known": 0.2})
-        models.add(transaction, "models/3.safetensors", {}, (3,), parent=first)
-        expected = ModelVersion(first, None, "models/1.safetensors", {"backbone": "small"}, (3, 1))
+        first = models.add(transaction, "models/1.safetensors", {}, (3, 1), {"acc_known": 0.9})
+        settings = {"backbone": "small"}
+        second = models.add(transaction, "models/2.safetensors", settings, (3, 1, 4), {}, parent=first)
+        models.add(transaction, "models/3.safetensors", {}, (), {}, task="ranking")
+        expected = ModelVersion(second, first, "models/2.safetensors", settings, (3, 1, 4))
         assert models.answering(transaction) == expected
-        assert models.state(transaction, second) == ("refused", {"acc_known": 0.2})
-        assert [version.parent for version in models.everything(transaction)] == [None, 1, 1]
-        with pytest.raises(Conflict, match="model version 2: it is refused already"):
-            models.accept(transaction, second, {})
-        with pytest.raises(NotFound, match="there is no version 9"):
-            models.get(transaction, 9)
+        assert [version.parent for version in models.everything(transaction)] == [None, first]
+        assert models.next_id(transaction) == 4
 
 
 def test_a_run_that_was_not_finished_is_found_again(filled: Store) -> None:
