@@ -44,15 +44,6 @@ class Quarantined:
 
 
 @dataclass(frozen=True)
-class Experience:
-    """The faces that arrive together; labels are none when nobody labelled them."""
-
-    index: int
-    face_ids: NDArray[np.int64]
-    labels: NDArray[np.int64] | None
-
-
-@dataclass(frozen=True)
 class Embeddings:
     """`(N,)` face ids and their `(N, D)` float32 vectors under one model version."""
 

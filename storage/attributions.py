@@ -83,13 +83,6 @@ def of_faces(transaction: Connection, face_ids: NDArray[np.int64]) -> Attributio
     return replace(found, class_ids=merges.resolve_all(transaction, found.class_ids))
 
 
-def history(transaction: Connection, face_id: int) -> list[Attributions]:
-    """Return all that was ever said of a face, oldest first, each as it was made."""
-    made = select(AttributionRow.id).where(AttributionRow.face_id == face_id)
-    query = _columns(made).order_by(None).order_by(AttributionRow.id)
-    return [_columnwise([row]) for row in transaction.execute(query)]
-
-
 def _columns(chosen: Select[int]) -> Select[*tuple[Any, ...]]:
     return (
         select(

@@ -100,32 +100,6 @@ def create(
     return class_id
 
 
-def rename(transaction: Connection, class_id: int, name: str, edit: Edit = _NO_EDIT) -> None:
-    """Give a class another name; its status stays.
-
-    Raises:
-        BadInput: if the name cannot be one.
-        NotFound: if there is no such class.
-        Conflict: if a live class has that name, or the class was changed since it was seen.
-    """
-    name = checked_name(name, class_id)
-    if get(transaction, class_id).status in LIVE:
-        _refuse_taken(transaction, name, class_id)
-    _change(transaction, class_id, {"name": name, "key": key_of(name)}, edit)
-
-
-def set_family(transaction: Connection, class_id: int, family: str | None, edit: Edit = _NO_EDIT) -> None:
-    """Say to which family of methods a class belongs, or that nobody knows.
-
-    Raises:
-        BadInput: if the family cannot be a name.
-        NotFound: if there is no such class.
-        Conflict: if the class was changed since it was seen.
-    """
-    family = None if family is None else checked_name(family, class_id)
-    _change(transaction, class_id, {"family": family}, edit)
-
-
 def set_status(transaction: Connection, class_id: int, status: ClassStatus, edit: Edit = _NO_EDIT) -> None:
     """Change the status of a class to anything but merged, which is `merge`.
 

@@ -81,16 +81,6 @@ def undoes(transaction: Connection, decision: int) -> int | None:
     return transaction.execute(query).scalar_one_or_none()
 
 
-def stands(transaction: Connection, decision: int) -> bool:
-    """Say whether a decision is in force: nobody has undone it, or the undo has been undone."""
-    undoers = _undoers(transaction)
-    in_force = True
-    while decision in undoers:
-        decision = undoers[decision]
-        in_force = not in_force
-    return in_force
-
-
 def latest_undoable(transaction: Connection, verbs: Collection[str]) -> Decision | None:
     """Return the newest decision with one of `verbs` that can be undone: made or made again, and in force."""
     return _latest(transaction, verbs, takes_back=False)

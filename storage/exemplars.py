@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from storage.columns import now
 from storage.rows import batches
@@ -63,9 +63,3 @@ def read(transaction: Connection, class_id: int | None = None) -> list[Exemplar]
         Exemplar(row.face_id, row.class_id, row.weight, row.origin, row.png)
         for row in transaction.execute(query)
     ]
-
-
-def sizes(transaction: Connection) -> dict[int, int]:
-    """Return how many exemplars each class has, as they were kept."""
-    query = select(ExemplarRow.class_id, func.count()).group_by(ExemplarRow.class_id)
-    return {class_id: size for class_id, size in transaction.execute(query)}

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-import numpy as np
 from sqlalchemy import Connection, insert, select, update
 
 from owcl.errors import Conflict, NotFound
-from owcl.types import Experience
-from storage import classes, faces, memberships
 from storage.columns import now
 from storage.schema import ExperienceRow
 
@@ -82,22 +79,3 @@ def set_state(transaction: Connection, index: int, state: State) -> None:
     """
     status(transaction, index)
     transaction.execute(update(ExperienceRow).where(ExperienceRow.index == index).values(state=state))
-
-
-def read(transaction: Connection, index: int) -> Experience:
-    """Return the faces of experience `index`, with their labels where it is labelled.
-
-    A label is the live class to which the face belongs now; faces of a labelled experience that belong
-    to none (an operator took them out, or rejected their class) are left out.
-
-    Raises:
-        NotFound: if it has not been opened.
-    """
-    labelled = status(transaction, index).labelled
-    face_ids = faces.in_experience(transaction, index)
-    if not labelled:
-        return Experience(index, face_ids, None)
-    members = memberships.active(transaction)
-    live = [entry.id for entry in classes.live(transaction)]
-    kept = np.isin(members.face_ids, face_ids) & np.isin(members.class_ids, live)
-    return Experience(index, members.face_ids[kept], members.class_ids[kept])

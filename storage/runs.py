@@ -92,11 +92,6 @@ def get(transaction: Connection, run_id: int) -> Run:
     return _run(row)
 
 
-def everything(transaction: Connection) -> list[Run]:
-    """Return all runs, oldest first."""
-    return [_run(row) for row in transaction.execute(select(RunRow.__table__).order_by(RunRow.id))]
-
-
 def _set(transaction: Connection, run_id: int, values: Mapping[str, Any]) -> None:
     get(transaction, run_id)
     transaction.execute(update(RunRow).where(RunRow.id == run_id).values(dict(values)))

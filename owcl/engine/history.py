@@ -58,12 +58,6 @@ def redo(store: Store, who: str, decision: int | None = None) -> Decision:
     return _take_back(store, who, "redo", decisions.latest_redoable, decision)
 
 
-def reversible(store: Store) -> dict[int, bool]:
-    """Return the decisions of operators that can be taken back, and whether doing so is a redo."""
-    with store.reading() as transaction:
-        return decisions.open_ends(transaction, UNDOABLE)
-
-
 def latest(store: Store, limit: int | None = None) -> list[Decision]:
     """Return all decisions, of operators and of owcl itself, newest first."""
     with store.reading() as transaction:

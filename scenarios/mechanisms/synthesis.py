@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from scenarios.mechanisms.base import Image, Subject
 
@@ -74,19 +73,6 @@ def denoising(subject: Subject, rng: np.random.Generator) -> Image:
     for _ in range(3):
         image = cv2.bilateralFilter(image, 5, 0.07, 1.2)
     return image + rng.normal(0, 0.008, image.shape).astype(np.float32)
-
-
-def linear_model(basis: NDArray[np.float32], mean: NDArray[np.float32], subject: Subject) -> Image:
-    """Project the face on a linear face model, which forgets all that few faces share.
-
-    Args:
-        basis: `(K, S * S * 3)` orthonormal directions.
-        mean: `(S * S * 3,)`.
-        subject: only its image is used.
-    """
-    flat = subject.image.reshape(-1) - mean
-    rebuilt: Image = (mean + (basis @ flat) @ basis).reshape(subject.image.shape)
-    return rebuilt
 
 
 def _halved(image: Image) -> Image:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from owcl.config import Configuration
 from owcl.engine.journal import journalled
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
 from storage import experiences, runs
+from storage.schema import RunRow
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def recorded(workspace: Workspace) -> list[runs.Run]:
     with workspace.store.reading() as transaction:
-        return runs.everything(transaction)
+        ids = transaction.execute(select(RunRow.id).order_by(RunRow.id)).scalars().all()
+        return [runs.get(transaction, run_id) for run_id in ids]
 
 
 def test_a_step_leaves_its_configuration_and_its_result(workspace: Workspace) -> None:

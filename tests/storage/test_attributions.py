@@ -39,15 +39,6 @@ def test_the_newest_counts_and_the_first_is_kept(filled: Store) -> None:
         assert by_face(attributions.of_faces(transaction, np.array([8, 1, 2]))) == {1: b, 8: b}
 
 
-def test_the_history_of_a_face_is_complete_and_in_order(filled: Store) -> None:
-    with filled.transaction() as transaction:
-        a = classes.create(transaction, "a")
-        for class_id, version in ((UNKNOWN, 1), (a, 2), (UNKNOWN, 2)):
-            attribute(transaction, {6: class_id}, model_version=version)
-        said = attributions.history(transaction, 6)
-    assert [(one.class_ids[0], one.model_version) for one in said] == [(UNKNOWN, 1), (a, 2), (UNKNOWN, 2)]
-
-
 def test_faces_of_a_merged_class_count_for_what_it_stands_for_but_first_sight_stays(filled: Store) -> None:
     with filled.transaction() as transaction:
         a, b = classes.create(transaction, "a"), classes.create(transaction, "b")

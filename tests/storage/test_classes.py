@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from owcl.errors import BadInput, Conflict, NotFound
@@ -14,6 +14,12 @@ from storage.classes import Edit
 from storage.schema import ClassRow
 from storage.store import Store
 from tests.storage.test_names import HOSTILE
+
+AT_ANY_TIME = Edit()
+
+
+def change(transaction: Connection, class_id: int, edit: Edit = AT_ANY_TIME, **values: str | None) -> None:
+    classes.restore(transaction, class_id, classes.snapshot(transaction, class_id) | values, edit)
 
 
 def test_a_class_comes_back_as_created(filled: Store) -> None:
@@ -37,7 +43,7 @@ def test_hostile_names_round_trip_and_harm_nothing(store: Store, name: str) -> N
     with store.transaction() as transaction:
         first = classes.create(transaction, "first")
         class_id = classes.create(transaction, name)
-        classes.rename(transaction, first, f"{name}!")
+        change(transaction, first, name=f"{name}!")
     with store.reading() as transaction:
         assert classes.get(transaction, class_id).name == name
         assert classes.find(transaction, f"  {name.upper()} ").id == class_id
@@ -51,10 +57,10 @@ def test_live_classes_differ_in_name_without_regard_to_case(store: Store) -> Non
         with pytest.raises(Conflict, match=r"'stylegan' belongs to class 1 \('StyleGAN', provisional\)"):
             classes.create(transaction, "stylegan")
         with pytest.raises(Conflict, match="belongs to class 1"):
-            classes.rename(transaction, second, "STYLEGAN")
-        classes.rename(transaction, first, "Stylegan")  # its own name in other letters
+            change(transaction, second, name="STYLEGAN")
+        change(transaction, first, name="Stylegan")  # its own name in other letters
         classes.set_status(transaction, first, "rejected")
-        classes.rename(transaction, second, "stylegan")  # a tombstone holds no name
+        change(transaction, second, name="stylegan")  # a tombstone holds no name
         with pytest.raises(Conflict, match="belongs to class 2"):
             classes.set_status(transaction, first, "provisional")
 
@@ -94,24 +100,23 @@ def test_a_stale_change_is_refused_with_who_what_and_when(store: Store) -> None:
         class_id = classes.create(transaction, "before")
         seen = classes.details(transaction, class_id).version
         decision = decisions.record(transaction, decisions.Change("anna", "name", f"class {class_id}"))
-        classes.rename(transaction, class_id, "by anna", Edit(seen, decision))
+        change(transaction, class_id, Edit(seen, decision), name="by anna")
     words = r"class 1 was renamed by anna at \d\d:\d\d, after this page was loaded. Reload and decide again."
     changes = (
-        lambda t: classes.rename(t, class_id, "by ben", Edit(seen)),
-        lambda t: classes.set_family(t, class_id, "family", Edit(seen)),
+        lambda t: change(t, class_id, Edit(seen), name="by ben"),
         lambda t: classes.set_status(t, class_id, "rejected", Edit(seen)),
         lambda t: classes.set_evidence(t, class_id, {}, Edit(seen)),
         lambda t: classes.merge(t, class_id, classes.create(t, "other"), Edit(seen)),
     )
-    for change in changes:
+    for late in changes:
         with store.transaction() as transaction, pytest.raises(Conflict, match=words) as refusal:
-            change(transaction)
+            late(transaction)
     at = re.search(r"\d\d:\d\d", str(refusal.value))
     with store.transaction() as transaction:
         changed = classes.details(transaction, class_id).changed
         assert at is not None
         assert at.group() == f"{changed.astimezone():%H:%M}"
-        classes.rename(transaction, class_id, "by ben", Edit(seen + 1))
+        change(transaction, class_id, Edit(seen + 1), name="by ben")
         assert classes.get(transaction, class_id).name == "by ben"
 
 
@@ -120,7 +125,7 @@ def test_a_change_of_another_day_is_told_with_its_date(store: Store) -> None:
         classes.create(transaction, "old")
         transaction.execute(text("UPDATE classes SET changed = '2024-02-29 12:00:00.000000'"))
         with pytest.raises(Conflict, match=r"class 1 was changed at \d\d:\d\d on 2024-0[23]-\d\d, after"):
-            classes.set_family(transaction, 1, None, Edit(seen=0))
+            change(transaction, 1, Edit(seen=0), family=None)
 
 
 def test_resolving_follows_chains_for_one_and_for_many(store: Store) -> None:
@@ -160,7 +165,7 @@ def test_a_snapshot_restores_a_class_and_its_version_counts_on(store: Store) -> 
         for name in ("a", "b"):
             classes.create(transaction, name)
         before = classes.snapshot(transaction, 2)
-        classes.rename(transaction, 2, "c")
+        change(transaction, 2, name="c")
         classes.merge(transaction, 2, into=1)
         classes.restore(transaction, 2, before)
         assert classes.snapshot(transaction, 2) == before
@@ -171,7 +176,7 @@ def test_restoring_refuses_a_name_that_was_given_away(store: Store) -> None:
     with store.transaction() as transaction:
         classes.create(transaction, "a")
         before = classes.snapshot(transaction, 1)
-        classes.rename(transaction, 1, "b")
+        change(transaction, 1, name="b")
         classes.create(transaction, "A")
         with pytest.raises(Conflict, match="the name 'a' belongs to class 2"):
             classes.restore(transaction, 1, before)

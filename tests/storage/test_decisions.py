@@ -95,17 +95,6 @@ def test_decisions_with_other_verbs_are_passed_over(store: Store) -> None:
         assert undoable(transaction) == first
 
 
-def test_a_decision_stands_until_it_is_undone_and_again_when_that_is(store: Store) -> None:
-    with store.transaction() as transaction:
-        first = name(transaction)
-        standing = [decisions.stands(transaction, first)]
-        latest = first
-        for _ in range(3):
-            latest = undo(transaction, latest)
-            standing.append(decisions.stands(transaction, first))
-    assert standing == [True, False, True, False]
-
-
 def test_a_decision_is_undone_once(store: Store) -> None:
     with store.transaction() as transaction:
         first = name(transaction)

@@ -99,14 +99,14 @@ def test_two_writers_wait_for_one_another_and_lose_nothing(tmp_path: Path) -> No
     path = tmp_path / "owcl.db"
     with Store.open(path) as store:
         with store.transaction() as transaction:
-            classes.create(transaction, "counted", family="0")
+            classes.create(transaction, "counted", birth=classes.Birth(evidence={"reached": 0}))
 
         def count_up() -> None:
             with Store.open(path) as own:
                 for _ in range(25):
                     with own.transaction() as transaction:
-                        reached = int(classes.get(transaction, 1).family or 0)
-                        classes.set_family(transaction, 1, str(reached + 1))
+                        reached = classes.details(transaction, 1).evidence["reached"]
+                        classes.set_evidence(transaction, 1, {"reached": reached + 1})
 
         writers = [threading.Thread(target=count_up) for _ in range(2)]
         for writer in writers:
@@ -114,7 +114,7 @@ def test_two_writers_wait_for_one_another_and_lose_nothing(tmp_path: Path) -> No
         for writer in writers:
             writer.join()
         with store.reading() as transaction:
-            assert classes.get(transaction, 1).family == "50"
+            assert classes.details(transaction, 1).evidence == {"reached": 50}
 
 
 def test_a_writer_that_waits_too_long_is_told_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
