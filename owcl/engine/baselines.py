@@ -30,6 +30,7 @@ from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED
 from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
 from owcl.models.network import Network, with_outputs
+from owcl.models.randomness import torch_randomness
 
 BOUND_UPDATES = 4
 """The upper bound learns as long as so many updates."""
@@ -157,7 +158,7 @@ def supervised_bound(setting: Setting) -> Predictions:
     for _ in setting.sessions[:-1]:
         yield answers(network, setting.test)
     rng = setting.workspace.rng("bound", 0)
-    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    torch_rng = torch_randomness(rng)
     num_classes = setting.sessions[-1].arrived
     network = with_outputs(network, list(range(setting.num_known)), list(range(num_classes)), torch_rng)
     images = np.concatenate([session.images for session in setting.sessions])

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
@@ -33,6 +32,7 @@ from owcl.learners.strategy import TrainingPlan
 from owcl.memory.replay import Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import with_outputs
+from owcl.models.randomness import torch_randomness
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.agreement import WITNESSES, found_by
@@ -166,7 +166,7 @@ def _arrival_p_values(
 ) -> NDArray[np.float64]:
     settings = workspace.configuration.training
     registered = np.unique(known.class_ids)
-    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    torch_rng = torch_randomness(rng)
     found: ArrivalScores = arrival_scores(
         with_outputs(answer.network, answer.outputs, registered.tolist(), torch_rng),
         replace(known, class_ids=np.searchsorted(registered, known.class_ids)),

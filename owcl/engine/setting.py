@@ -20,6 +20,7 @@ from owcl.learners.strategy import TrainableLearner, TrainingPlan
 from owcl.memory.replay import LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
+from owcl.models.randomness import torch_randomness
 from scenarios.streams import FaceDataset, pixels, scheduled_benchmark
 from storage import classes, faces, models
 
@@ -77,7 +78,7 @@ def setting_of(workspace: Workspace, world: World, report: Report) -> Setting:
 
 def grown(network: Network, num_classes: int, rng: np.random.Generator) -> tuple[Network, torch.Generator]:
     """Return a copy of a network with so many outputs, and the randomness of its learner."""
-    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    torch_rng = torch_randomness(rng)
     present = list(range(network.num_classes))
     return with_outputs(network, present, list(range(num_classes)), torch_rng), torch_rng
 

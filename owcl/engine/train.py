@@ -23,6 +23,7 @@ from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, Exemplars
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
+from owcl.models.randomness import seeded
 from owcl.types import Embeddings, Quarantined
 from scenarios.method_folders import method_folders
 from scenarios.streams import FaceDataset
@@ -221,9 +222,7 @@ def _trained(workspace: Workspace, fit: Exemplars, rng: np.random.Generator, rep
     settings = workspace.configuration
     class_ids = np.unique(fit.class_ids)
     seed = int(rng.integers(2**31))
-    # Layers draw their first weights from torch's own source of randomness.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         backbone = build_backbone(settings.model.backbone, settings.model.weights or None)
         network = Network(backbone, len(class_ids))
         learner = Supervised(

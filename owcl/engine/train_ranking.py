@@ -24,6 +24,7 @@ from owcl.learners.ranking import Ranking, Recipe
 from owcl.learners.strategy import TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.localiser import Localiser
+from owcl.models.randomness import seeded
 from scenarios.layouts.seqdeepfake import SPLITS, EditedFace, read
 from scenarios.streams import FaceDataset
 from storage import models
@@ -146,9 +147,7 @@ def _trained(
     settings = workspace.configuration
     rng = workspace.rng("ranking", 0)
     seed = int(rng.integers(2**31))
-    # Layers draw their first weights from torch's own source of randomness.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = Localiser(
             build_backbone(settings.model.backbone, settings.model.weights or None), components
         )

@@ -27,6 +27,7 @@ from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
+from owcl.models.randomness import torch_randomness
 from owcl.types import Embeddings
 from scenarios.streams import FaceDataset
 from storage import classes, embeddings, experiences, faces, memberships
@@ -213,7 +214,7 @@ def _adapted(
         The network, and the `(U,)` class that refinement gave to each unlabelled face; `UNLABELLED` for none.
     """
     settings = workspace.configuration.training
-    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    torch_rng = torch_randomness(rng)
     network = with_outputs(answer.network, answer.outputs, outputs, torch_rng)
     remembered, found = (memory.operators_repeated(part) for part in (material.memory, material.members))
     images = np.concatenate([remembered.images, found.images, material.unlabelled])

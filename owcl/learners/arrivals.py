@@ -26,6 +26,7 @@ from owcl.learners.supervised import SMOOTHING
 from owcl.memory.replay import Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network
+from owcl.models.randomness import torch_randomness
 from scenarios.streams import FaceDataset, single_experience
 
 FOLDS = 2
@@ -121,7 +122,7 @@ def _trained(
     progress: Progress | None,
 ) -> Network:
     classifier = copy.deepcopy(network)
-    torch_rng = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    torch_rng = torch_randomness(rng)
     rows = classifier.head.weight.detach()
     classifier.set_outputs(torch.cat([rows, torch.zeros_like(rows[:1])]))
     strategy = ContinualStrategy(

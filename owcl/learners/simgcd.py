@@ -19,6 +19,7 @@ from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import group_entropy
 from owcl.learners.sampling import drawn_evenly
 from owcl.models.network import Network
+from owcl.models.randomness import seeded
 
 TEMPERATURE = 0.1
 """Of the prototypes' cosines."""
@@ -68,9 +69,7 @@ class SimGCD(Taught):
         self.recipe = Recipe() if recipe is None else recipe
         self.num_old = network.num_classes if teacher is None else teacher.num_classes
         width = network.head.in_features
-        # Layers draw their first weights from torch's own source of randomness.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(torch.randint(2**31, (1,), generator=rng)))
+        with seeded(int(torch.randint(2**31, (1,), generator=rng))):
             self.projector = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from owcl.learners.base import Batch
 from owcl.learners.resuming import Resumption, Training
 from owcl.memory.replay import Exemplars
+from owcl.models.randomness import seeded
 from scenarios.streams import pixels
 
 with warnings.catch_warnings():
@@ -88,8 +89,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         parameters = [weight for weight in self.learner.parameters() if weight.requires_grad]
         optimiser, schedule = _optimiser(parameters, self.plan)
         self.learner.to(memory_format=torch.channels_last).train()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(self.rng.integers(2**31)))
+        with seeded(int(self.rng.integers(2**31))):
             training = Training(self.learner, optimiser, schedule)
             done = 0 if self.resumption is None else training.resume(self.resumption)
             batches = islice(self.learner.batches(labels, self.rng), done, self.plan.steps)
