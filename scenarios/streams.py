@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from owcl.errors import BadInput
-from owcl.faces.load import Limits, LoadedFace, load_many
+from owcl.faces.load import Limits, LoadedFace, load_many, stacked
 from scenarios.schedule import Schedule
 
 with warnings.catch_warnings():
@@ -115,7 +115,7 @@ def _decoded(
     faces, rows = [], []
     for row, face in enumerate(load_many(map(str, paths), size, Limits())):
         if isinstance(face, LoadedFace):
-            faces.append(face.pixels.transpose(2, 0, 1))
+            faces.append(face)
             rows.append(row)
         else:
             logger.warning("%s: left out of the stream: %s", face.source, face.reason)
@@ -125,5 +125,5 @@ def _decoded(
             "Check the files of the scenario."
         )
     kept = np.array(rows)
-    images = torch.from_numpy(np.stack(faces))
+    images = torch.from_numpy(stacked(faces, size))
     return FaceDataset(images, None if labels is None else labels[kept], first_id + kept)

@@ -14,7 +14,7 @@ from owcl.engine.localise import described, draw, ranking_model
 from owcl.engine.ranking_model import Located, RankingModel
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import NotFound
-from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.load import LoadedFace, stacked
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
 from owcl.types import UNKNOWN, Attributions, MethodClass, Quarantined
@@ -62,11 +62,11 @@ def attribute(
         entries = {entry.id: entry for entry in classes.live(transaction)}
     attributed: list[AttributedFace] = []
     bad: list[Quarantined] = []
-    for batch in _batches(_loaded(workspace, expand(inputs))):
+    for batch in _batches(workspace.loaded(expand(inputs))):
         good = [face for face in batch if isinstance(face, LoadedFace)]
         bad += [face for face in batch if isinstance(face, Quarantined)]
         if good:
-            images = np.stack([face.pixels.transpose(2, 0, 1) for face in good])
+            images = stacked(good, workspace.configuration.faces.image_size)
             judged = answer.attribute(answer.embed(np.arange(len(good)), images))
             rows = in_words(judged, good, entries)
             if localiser is not None:
@@ -116,12 +116,6 @@ def with_edits(model: RankingModel, rows: Sequence[AttributedFace], found: Locat
         replace(row, forged=what.probability, components=what.components)
         for row, what in zip(rows, said, strict=True)
     ]
-
-
-def _loaded(workspace: Workspace, sources: Iterable[str | Quarantined]) -> Iterator[LoadedFace | Quarantined]:
-    settings = workspace.configuration.faces
-    detector, cache = workspace.detector()
-    return load_many(sources, settings.image_size, workspace.limits(), settings.workers, detector, cache)
 
 
 def _batches(faces: Iterable[LoadedFace | Quarantined]) -> Iterator[list[LoadedFace | Quarantined]]:

@@ -14,7 +14,7 @@ from owcl.engine.workspace import Report, Workspace, silent
 from owcl.evaluation.accuracy import Roles, accuracy_columns, per_method_accuracy
 from owcl.evaluation.agreement import agreement
 from owcl.evaluation.open_set import open_set_acc, separation
-from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.load import LoadedFace, stacked
 from owcl.faces.sources import expand
 from owcl.types import Attributions
 from scenarios.method_folders import method_folders
@@ -57,20 +57,13 @@ def read_images(
     workspace: Workspace, sources: Sequence[str], report: Report = silent
 ) -> tuple[NDArray[np.uint8], Ids]:
     """Return `(M, 3, S, S)` images of the readable sources, and their `(M,)` row numbers."""
-    settings = workspace.configuration.faces
-    detector, cache = workspace.detector()
-    images, kept = [], []
-    results = load_many(sources, settings.image_size, workspace.limits(), settings.workers, detector, cache)
-    for row, result in enumerate(results):
+    faces, kept = [], []
+    for row, result in enumerate(workspace.loaded(sources)):
         report("reading test faces", row + 1, len(sources))
         if isinstance(result, LoadedFace):
-            images.append(result.pixels.transpose(2, 0, 1))
+            faces.append(result)
             kept.append(row)
-    size = settings.image_size
-    return (
-        np.stack(images) if images else np.empty((0, 3, size, size), np.uint8),
-        np.array(kept, np.int64),
-    )
+    return stacked(faces, workspace.configuration.faces.image_size), np.array(kept, np.int64)
 
 
 def figures(

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from owcl.engine.answer import Answer
 from owcl.engine.journal import journalled
 from owcl.engine.workspace import Report, Workspace, silent
-from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.load import LoadedFace, stacked
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
 from owcl.novelty.drift import ALARM_RATE, arrival
@@ -87,13 +87,8 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     began = time.monotonic()
     answer = workspace.answer()
     experience = _open_experience(workspace)
-    settings = workspace.configuration.faces
-    detector, cache = workspace.detector()
-    results = load_many(
-        expand(inputs), settings.image_size, workspace.limits(), settings.workers, detector, cache
-    )
     new = already = quarantined = unknown = without_face = done = 0
-    for batch in _embedded(workspace, answer, _batches(results, BATCH)):
+    for batch in _embedded(workspace, answer, _batches(workspace.loaded(expand(inputs)), BATCH)):
         unknown += _take_in(workspace, answer, experience, batch)
         new += len(batch.fresh)
         already += batch.already
@@ -220,11 +215,8 @@ def _fresh(workspace: Workspace, loaded: Sequence[LoadedFace], on_the_way: Set[s
 
 
 def _judged(answer: Answer, fresh: Sequence[LoadedFace]) -> tuple[Embeddings, Attributions]:
-    size = fresh[0].pixels.shape[0] if fresh else 1
-    images = np.empty((len(fresh), size, size, 3), np.uint8)
-    for row, face in enumerate(fresh):
-        images[row] = face.pixels
-    embedded = answer.embed(np.arange(len(fresh)), images.transpose(0, 3, 1, 2))
+    images = stacked(fresh, len(fresh[0].pixels) if fresh else 1)
+    embedded = answer.embed(np.arange(len(fresh)), images)
     return embedded, answer.attribute(embedded)
 
 

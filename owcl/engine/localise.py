@@ -13,7 +13,7 @@ from PIL import Image
 from owcl.engine.ranking_model import Located, RankingModel
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, NotFound
-from owcl.faces.load import LoadedFace, load
+from owcl.faces.load import LoadedFace, stacked
 from storage import models
 
 
@@ -57,12 +57,10 @@ def localise(workspace: Workspace, source: str, picture: Path | None = None) -> 
             f"{workspace.root}: no ranking model was trained yet. `owcl train --task ranking DIR` makes one; "
             "`owcl sequences DIR` makes faces to train it on."
         )
-    detector, cache = workspace.detector()
-    size = workspace.configuration.faces.image_size
-    face = load(source, size, workspace.limits(), detector, cache)
+    (face,) = workspace.loaded([source])
     if not isinstance(face, LoadedFace):
         raise BadInput(f"{source}: {face.reason}. An image of a face is expected.")
-    found = model.locate(face.pixels.transpose(2, 0, 1)[None])
+    found = model.locate(stacked([face], len(face.pixels)))
     if picture is not None:
         draw(face.pixels, found.heat[0], picture)
     return described(model, [source], found)[0]

@@ -12,7 +12,7 @@ from owcl.engine import memory
 from owcl.engine.attribute import AttributedFace, in_words, with_edits
 from owcl.engine.localise import ranking_model
 from owcl.engine.workspace import Workspace
-from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.load import LoadedFace, stacked
 from owcl.types import Quarantined
 from storage import classes
 
@@ -44,13 +44,12 @@ def look(
         BadInput: if there is no model.
     """
     answer, localiser = workspace.answer(), ranking_model(workspace)
-    settings = workspace.configuration.faces
-    loaded = list(load_many(sources, settings.image_size, workspace.limits(), 1, *workspace.detector()))
+    loaded = list(workspace.loaded(sources))
     good = [face for face in loaded if isinstance(face, LoadedFace)]
     bad = [face for face in loaded if isinstance(face, Quarantined)]
     if not good:
         return [], bad
-    images = np.stack([face.pixels.transpose(2, 0, 1) for face in good])
+    images = stacked(good, workspace.configuration.faces.image_size)
     embedded = answer.embed(np.arange(len(good)), images)
     with workspace.store.reading() as transaction:
         entries = {entry.id: entry for entry in classes.live(transaction)}

@@ -17,7 +17,7 @@ from owcl.engine.journal import journalled
 from owcl.engine.learning import learn
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
-from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.load import LoadedFace, stacked
 from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
 from owcl.memory.replay import LABELLED, Exemplars
@@ -145,17 +145,8 @@ def _refuse_trained(workspace: Workspace) -> None:
 def _load(
     workspace: Workspace, labelled: Mapping[str, Sequence[str]], report: Report
 ) -> tuple[list[tuple[str, LoadedFace]], list[Quarantined]]:
-    settings = workspace.configuration.faces
-    detector, cache = workspace.detector()
     pairs = [(method, source) for method, sources in labelled.items() for source in sources]
-    results = load_many(
-        [source for _, source in pairs],
-        settings.image_size,
-        workspace.limits(),
-        settings.workers,
-        detector,
-        cache,
-    )
+    results = workspace.loaded(source for _, source in pairs)
     loaded: dict[str, tuple[str, LoadedFace]] = {}
     bad = []
     for done, ((method, source), result) in enumerate(zip(pairs, results, strict=True), start=1):
@@ -211,7 +202,7 @@ def _exemplars(
         ids = faces.ids_by_sha256(transaction, [face.sha256 for _, face in loaded])
     return Exemplars(
         np.array([ids[face.sha256] for _, face in loaded], np.int64),
-        np.stack([face.pixels.transpose(2, 0, 1) for _, face in loaded]),
+        stacked([face for _, face in loaded], workspace.configuration.faces.image_size),
         np.array([class_of[method] for method, _ in loaded], np.int64),
         np.ones(len(loaded), np.float32),
         np.full(len(loaded), LABELLED, np.int8),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,7 +22,8 @@ from storage.store import Store
 if TYPE_CHECKING:
     from owcl.engine.answer import Answer
     from owcl.faces.crop import CropCache, FaceDetector
-    from owcl.faces.load import Limits
+    from owcl.faces.load import Limits, LoadedFace
+    from owcl.types import Quarantined
 
 logger = logging.getLogger(__name__)
 
@@ -148,6 +149,14 @@ class Workspace:
 
         return HaarDetector(), CropCache(self.root / "cache" / "crops")
 
+    def loaded(self, sources: Iterable[str | Quarantined]) -> Iterator[LoadedFace | Quarantined]:
+        """Yield every source as a face of the configured size or with the reason why it is none, in order."""
+        from owcl.faces.load import load_many
+
+        settings = self.configuration.faces
+        detector, cache = self.detector()
+        return load_many(sources, settings.image_size, self.limits(), settings.workers, detector, cache)
+
     def pixels(self, face_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Read faces again from where they came.
 
@@ -158,23 +167,13 @@ class Workspace:
             `(M,)` ids of the faces whose files are still there and unchanged, in the given order, and
             their `(M, 3, S, S)` images.
         """
-        from owcl.faces.load import LoadedFace, load_many
+        from owcl.faces.load import LoadedFace, stacked
 
         with self.store.reading() as transaction:
             faces = stored_faces.by_ids(transaction, face_ids)
-        detector, cache = self.detector()
-        settings = self.configuration.faces
-        loaded = load_many(
-            [face.source for face in faces],
-            settings.image_size,
-            self.limits(),
-            workers=settings.workers,
-            detector=detector,
-            cache=cache,
-        )
         present = [
-            (face.id, found.pixels)
-            for face, found in zip(faces, loaded, strict=True)
+            (face.id, found)
+            for face, found in zip(faces, self.loaded(face.source for face in faces), strict=True)
             if isinstance(found, LoadedFace) and found.sha256 == face.sha256
         ]
         if len(present) < len(faces):
@@ -183,10 +182,7 @@ class Workspace:
                 len(faces) - len(present),
                 len(faces),
             )
-        size = settings.image_size
-        images = np.empty((len(present), 3, size, size), np.uint8)
-        for row, (_, pixels) in enumerate(present):
-            images[row] = pixels.transpose(2, 0, 1)
+        images = stacked([found for _, found in present], self.configuration.faces.image_size)
         return np.array([face_id for face_id, _ in present], np.int64), images
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -124,6 +124,14 @@ def load_many(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def stacked(faces: Sequence[LoadedFace], size: int) -> NDArray[np.uint8]:
+    """Return the `(N, 3, size, size)` pixels of faces of that size; there may be none."""
+    images = np.empty((len(faces), size, size, 3), np.uint8)
+    for row, face in enumerate(faces):
+        images[row] = face.pixels
+    return images.transpose(0, 3, 1, 2)
 
 
 def _cropped(image: NDArray[np.uint8], sha256: str, detector: FaceDetector, cache: CropCache | None) -> Crop:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from owcl.errors import BadInput
 from owcl.faces.crop import CropCache, HaarDetector
-from owcl.faces.load import Limits, LoadedFace, load, load_many
+from owcl.faces.load import Limits, LoadedFace, load, load_many, stacked
 from owcl.faces.sources import Listed, expand
 from owcl.faces.transforms import resize_once
 from owcl.types import Quarantined
@@ -82,6 +82,14 @@ def test_faces_come_in_order_whatever_the_number_of_threads(tmp_path: Path) -> N
     for workers in (1, 3):
         found = [face for face in load_many(sources, 8, Limits(), workers) if isinstance(face, LoadedFace)]
         assert [int(face.pixels[0, 0, 0]) for face in found] == list(range(100))
+
+
+def test_faces_are_stacked_with_their_channels_first_even_if_there_are_none(tmp_path: Path) -> None:
+    faces = [load(str(_png(tmp_path / f"{value}.png", value)), 4, Limits()) for value in (1, 2)]
+    images = stacked([face for face in faces if isinstance(face, LoadedFace)], 4)
+    assert images.shape == (2, 3, 4, 4)
+    assert [np.unique(image).tolist() for image in images] == [[1], [2]]
+    assert stacked([], 4).shape == (0, 3, 4, 4)
 
 
 def test_too_large_files_are_not_read(tmp_path: Path) -> None:
