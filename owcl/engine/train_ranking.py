@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from owcl.engine.journal import journalled
@@ -18,7 +17,7 @@ from owcl.engine.ranking_model import Images, RankingModel
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
 from owcl.evaluation import sequences
-from owcl.faces.load import LoadedFace, load_many
+from owcl.faces.load import LoadedFace, load_mask, stacked
 from owcl.learners.component_order import ordered_subsets
 from owcl.learners.ranking import Ranking, Recipe
 from owcl.learners.strategy import TrainingPlan
@@ -114,31 +113,23 @@ def figures(model: RankingModel, faces: _Split) -> dict[str, float]:
     return values
 
 
-def _read_split(workspace: Workspace, faces: Sequence[EditedFace], split: str, report: Report) -> _Split:
-    settings = workspace.configuration.faces
-    size = settings.image_size
-    paths = [str(face.path) for face in faces]
-    images, kept = [], []
-    for row, face in enumerate(load_many(paths, size, workspace.limits(), settings.workers)):
-        report(f"reading {split} faces", row + 1, len(faces))
+def _read_split(workspace: Workspace, edited: Sequence[EditedFace], split: str, report: Report) -> _Split:
+    faces, kept = [], []
+    for row, face in enumerate(workspace.loaded(str(each.path) for each in edited)):
+        report(f"reading {split} faces", row + 1, len(edited))
         if isinstance(face, LoadedFace):
-            images.append(face.pixels.transpose(2, 0, 1))
-            kept.append(faces[row])
-    rows = np.array([face.row for face in kept], np.int64)
+            faces.append(face)
+            kept.append(edited[row])
+    rows = np.array([each.row for each in kept], np.int64)
     if not len(rows) or not 0 < (rows[:, 0] > 0).sum() < len(rows):
         raise BadInput(
             f"{split}: {len(rows)} readable faces, not both genuine and edited ones. Both are expected in "
             "every split. Check the tree."
         )
     masks = None
-    if all(face.mask.is_file() for face in kept):
-        masks = np.stack([_read_mask(face.mask, size) for face in kept])
-    return _Split(np.stack(images), rows, masks)
-
-
-def _read_mask(path: Path, size: int) -> NDArray[np.bool_]:
-    with Image.open(path) as mask:
-        return np.asarray(mask.resize((size, size), Image.Resampling.NEAREST)) > 0
+    if all(each.mask.is_file() for each in kept):
+        masks = np.stack([load_mask(each.mask, face) for each, face in zip(kept, faces, strict=True)])
+    return _Split(stacked(faces, workspace.configuration.faces.image_size), rows, masks)
 
 
 def _trained(

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from owcl.faces.transforms import Box
+
 MARGIN = 0.2
 """Share of the box's side that is added on every side."""
 
@@ -33,6 +35,8 @@ class Crop:
     """What was cut out: the face, or the whole image where none was found."""
 
     image: NDArray[np.uint8]
+    box: Box
+    """Where it was in the whole image."""
     found: bool
 
 
@@ -68,14 +72,16 @@ class HaarDetector:
 
 def crop_face(image: NDArray[np.uint8], detector: FaceDetector) -> Crop:
     """Cut the best face out of an `(H, W, 3)` image, as a square with a margin."""
+    rows, columns = image.shape[:2]
     boxes = detector.detect(image)
     if not len(boxes):
-        return Crop(image, found=False)
+        return Crop(image, (0, 0, columns, rows), found=False)
     x, y, width, height = boxes[0].tolist()
     half = round(max(width, height) * (0.5 + MARGIN))
     across, down = x + width // 2, y + height // 2
     top, left = max(down - half, 0), max(across - half, 0)
-    return Crop(image[top : down + half, left : across + half], found=True)
+    bottom, right = min(down + half, rows), min(across + half, columns)
+    return Crop(image[top:bottom, left:right], (left, top, right, bottom), found=True)
 
 
 class CropCache:
@@ -92,8 +98,10 @@ class CropCache:
         """Return the crop that was made of a content, if it is there and readable."""
         try:
             with Image.open(self._path(sha256, detector)) as image:
-                return Crop(np.array(image.convert("RGB")), image.info.get("found") == "yes")
-        except (OSError, SyntaxError, ValueError):
+                left, top, right, bottom = map(int, image.info["box"].split())
+                found = image.info["found"] == "yes"
+                return Crop(np.array(image.convert("RGB")), (left, top, right, bottom), found)
+        except (OSError, SyntaxError, ValueError, KeyError):
             return None
 
     def put(self, sha256: str, detector: FaceDetector, crop: Crop) -> None:
@@ -101,6 +109,7 @@ class CropCache:
         path = self._path(sha256, detector)
         path.parent.mkdir(parents=True, exist_ok=True)
         note = PngImagePlugin.PngInfo()
+        note.add_text("box", " ".join(map(str, crop.box)))
         note.add_text("found", "yes" if crop.found else "no")
         handle, fresh = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         with os.fdopen(handle, "wb") as file:

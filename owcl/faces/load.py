@@ -9,14 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from owcl.faces.crop import Crop, CropCache, FaceDetector, crop_face
 from owcl.faces.decode import Undecodable, decode
 from owcl.faces.sources import SourceReader, Unreadable
-from owcl.faces.transforms import resize_once
+from owcl.faces.transforms import Box, central_square, resize_once
 from owcl.types import Quarantined
 
 AHEAD = 256
@@ -46,6 +48,8 @@ class LoadedFace:
     """Width and height of the upright image, in pixels."""
     face_found: bool | None
     """None where nobody looked."""
+    box: Box
+    """The part of the upright image that the pixels show."""
 
 
 def load(
@@ -88,11 +92,12 @@ def _load(
     except Undecodable as error:
         return Quarantined(source, sha256, str(error))
     height, width = image.shape[:2]
-    found = None
+    box, found = (0, 0, width, height), None
     if detector is not None:
         crop = _cropped(image, sha256, detector, cache)
-        image, found = crop.image, crop.found
-    return LoadedFace(source, sha256, resize_once(image, size), (width, height), found)
+        image, box, found = crop.image, crop.box, crop.found
+    pixels = resize_once(image, size)
+    return LoadedFace(source, sha256, pixels, (width, height), found, central_square(box))
 
 
 def load_many(
@@ -132,6 +137,19 @@ def stacked(faces: Sequence[LoadedFace], size: int) -> NDArray[np.uint8]:
     for row, face in enumerate(faces):
         images[row] = face.pixels
     return images.transpose(0, 3, 1, 2)
+
+
+def load_mask(path: Path, face: LoadedFace) -> NDArray[np.bool_]:
+    """Return where the mask of an image is not zero, `(S, S)`, cut and resized as the face was.
+
+    Args:
+        path: of the mask, which covers the whole image; it may be smaller or larger.
+        face: as it was loaded.
+    """
+    size = len(face.pixels)
+    with Image.open(path) as mask:
+        whole = mask.resize(face.size, Image.Resampling.NEAREST)
+        return np.asarray(whole.resize((size, size), Image.Resampling.NEAREST, box=face.box)) > 0
 
 
 def _cropped(image: NDArray[np.uint8], sha256: str, detector: FaceDetector, cache: CropCache | None) -> Crop:

@@ -6,6 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels; right and bottom are the first that do not belong to it."""
+
+
+def central_square(box: Box) -> Box:
+    """Return the largest square in the middle of a box."""
+    left, top, right, bottom = box
+    side = min(right - left, bottom - top)
+    left, top = left + (right - left - side) // 2, top + (bottom - top - side) // 2
+    return left, top, left + side, top + side
+
 
 def resize_once(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Return the `(size, size, 3)` middle of an `(H, W, 3)` image.
@@ -15,10 +26,9 @@ def resize_once(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     the new limit) when it shrinks, bicubically when it grows.
     """
     height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = image[top : top + side, left : left + side]
-    if side == size:
+    left, top, right, bottom = central_square((0, 0, width, height))
+    square = image[top:bottom, left:right]
+    if len(square) == size:
         return square
-    method = Image.Resampling.BOX if side > size else Image.Resampling.BICUBIC
+    method = Image.Resampling.BOX if len(square) > size else Image.Resampling.BICUBIC
     return np.asarray(Image.fromarray(np.ascontiguousarray(square)).resize((size, size), method))

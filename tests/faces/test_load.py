@@ -14,7 +14,7 @@ from PIL import Image
 
 from owcl.errors import BadInput
 from owcl.faces.crop import CropCache, HaarDetector
-from owcl.faces.load import Limits, LoadedFace, load, load_many, stacked
+from owcl.faces.load import Limits, LoadedFace, load, load_many, load_mask, stacked
 from owcl.faces.sources import Listed, expand
 from owcl.faces.transforms import resize_once
 from owcl.types import Quarantined
@@ -139,6 +139,13 @@ def test_shrinking_averages_areas_of_the_central_square() -> None:
     assert resize_once(wide, 2)[:, :, 0].tolist() == [[5, 25], [5, 25]]
 
 
+def test_without_a_detector_the_box_is_the_central_square(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 4)).save(tmp_path / "wide.png")
+    face = load(str(tmp_path / "wide.png"), 2, Limits())
+    assert isinstance(face, LoadedFace)
+    assert face.box == (2, 0, 6, 4)
+
+
 def test_most_portraits_have_a_face_and_noise_has_none(portraits: Path, rng: np.random.Generator) -> None:
     detector = HaarDetector()
     sources = sorted(map(str, portraits.glob("*.jpg")))[:40]
@@ -157,6 +164,55 @@ def test_a_crop_is_made_once(portraits: Path, tmp_path: Path, monkeypatch: pytes
     assert isinstance(second, LoadedFace)
     assert (first.pixels == second.pixels).all()
     assert first.face_found == second.face_found
+
+
+def picture_of(portraits: Path, folder: Path) -> Path:
+    """A portrait somewhere in a larger picture."""
+    with Image.open(min(portraits.glob("*.jpg"))) as face:
+        picture = Image.new("RGB", (3 * face.width, 2 * face.height), "grey")
+        picture.paste(face, (face.width, face.height // 2))
+    picture.save(folder / "picture.png")
+    return folder / "picture.png"
+
+
+def test_the_box_of_a_face_is_the_part_of_the_picture_that_is_seen(portraits: Path, tmp_path: Path) -> None:
+    path = picture_of(portraits, tmp_path)
+    detector, cache = HaarDetector(), CropCache(tmp_path / "crops")
+    for _ in ("found", "from the cache"):
+        face = load(str(path), 32, Limits(), detector, cache)
+        assert isinstance(face, LoadedFace)
+        with Image.open(path) as picture:
+            seen = np.asarray(picture.crop(face.box))
+            assert seen.shape[0] == seen.shape[1] < picture.height
+        np.testing.assert_array_equal(face.pixels, resize_once(seen, 32))
+
+
+def test_a_crop_that_was_kept_without_its_box_is_made_again(portraits: Path, tmp_path: Path) -> None:
+    path, detector, cache = picture_of(portraits, tmp_path), HaarDetector(), CropCache(tmp_path / "crops")
+    first = load(str(path), 32, Limits(), detector, cache)
+    for kept in cache.folder.rglob("*.png"):
+        Image.new("RGB", (8, 8)).save(kept)
+    again = load(str(path), 32, Limits(), detector, cache)
+    assert isinstance(first, LoadedFace)
+    assert isinstance(again, LoadedFace)
+    assert (first.pixels == again.pixels).all()
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_mask_is_cut_as_its_face_whatever_its_resolution(
+    portraits: Path, tmp_path: Path, scale: int
+) -> None:
+    path = picture_of(portraits, tmp_path)
+    face = load(str(path), 32, Limits(), HaarDetector())
+    assert isinstance(face, LoadedFace)
+    left, _, right, _ = face.box
+    mask = np.zeros(face.size[::-1], np.uint8)
+    mask[:, (left + right) // 2 :] = 4
+    Image.fromarray(mask[::scale, ::scale]).save(tmp_path / "mask.png")
+    found = load_mask(tmp_path / "mask.png", face)
+    assert found.shape == (32, 32)
+    assert found[:, 17:].all()
+    assert not found[:, :15].any()
 
 
 def test_no_face_found_is_recorded(tmp_path: Path, rng: np.random.Generator) -> None:
