@@ -55,6 +55,7 @@ class Recipe:
     evenness: float = 1.0
     components: float = 1.0
     rank: float = 0.5
+    """Of the loss of fused logits: the slides' one, or cross-entropy to graded targets."""
     pair: float = 3.0
 
 
@@ -104,15 +105,17 @@ class Ranking(nn.Module):
         if recipe.cuts == "regions":
             cuts = cuts_between_regions(found.patches.shape[1], pairs.device)
         gap = largest_contrast(pairs, cuts).gap
-        wanted = graded_targets(targets) if recipe.order == "graded" else targets.presence
+        by_maps = component_loss(found.map_logits, targets.presence)
+        by_tokens = component_loss(found.token_logits, targets.presence)
         losses = {
             "forgery": forgery_loss(gap, forged, recipe.temperature).mean(),
             "evenness": recipe.evenness * (unevenness(pairs) * ~forged).mean(),
-            "components": recipe.components
-            * (component_loss(found.map_logits, wanted) + component_loss(found.token_logits, wanted)).mean(),
+            "components": recipe.components * (by_maps + by_tokens).mean(),
         }
         if with_order and recipe.order.startswith("slides"):
             losses["rank"] = recipe.rank * rank_loss(found.logits, targets).mean()
+        if with_order and recipe.order == "graded":
+            losses["graded"] = recipe.rank * component_loss(found.logits, graded_targets(targets)).mean()
         if with_order and recipe.order.endswith("pair"):
             losses["pair"] = recipe.pair * pairwise_order_loss(found.logits, targets).mean()
         return losses

@@ -31,10 +31,21 @@ def test_order_counts_after_the_first_steps() -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "order"),
-    [(LITERAL, {"rank"}), (Recipe(order="pair"), {"pair"}), (Recipe(order="graded"), set())],
+    [(LITERAL, {"rank"}), (Recipe(order="pair"), {"pair"}), (Recipe(order="graded"), {"graded"})],
 )
 def test_the_recipe_says_what_teaches_the_order(recipe: Recipe, order: set[str]) -> None:
     assert step(learner(recipe), 0.5) - {"forgery", "evenness", "components"} == order
+
+
+def test_grading_concerns_the_fused_logits_alone() -> None:
+    maps, tokens = torch.tensor([[3.0, 1, -1, 0, -2]]), torch.tensor([[1.0, 1, -1, 0, -2]])
+    found, rows = Localisation(torch.eye(3)[None], torch.zeros(1, 5, 1, 1), maps, tokens), [[2, 4, 1, 0, 0]]
+    losses = learner(Recipe(order="graded")).losses_of(found, torch.tensor(rows), with_order=True)
+    paired = learner(Recipe(order="pair")).losses_of(found, torch.tensor(rows), with_order=True)
+    # Fused (2, 1, -1, 0, -2) to the targets (0.8, 1, 0, 0.9, 0), by softplus(f) - t f.
+    entropies = [0.526928, 0.313262, 0.313262, 0.693147, 0.126928]
+    assert losses["graded"].item() == pytest.approx(0.5 * sum(entropies), abs=1e-5)
+    assert losses["components"] == paired["components"]
 
 
 def test_the_network_keeps_its_contract() -> None:
@@ -49,8 +60,10 @@ def test_batches_show_every_face_before_any_comes_again() -> None:
     assert sorted(np.concatenate([next(batches) for _ in range(4)]).tolist()) == list(range(40))
 
 
-@pytest.mark.parametrize(("order", "learned"), [("slides", False), ("slides+pair", True)])
-def test_free_logits_learn_the_set_by_either_loss_and_the_order_by_pairs_only(
+@pytest.mark.parametrize(
+    ("order", "learned"), [("slides", False), ("slides+pair", True), ("pair", True), ("graded", True)]
+)
+def test_free_logits_learn_the_set_by_any_loss_and_the_order_by_all_but_the_printed_one(
     order: Order, learned: bool
 ) -> None:
     rows = torch.tensor([row for row in ordered_subsets(5) if row[2] and not row[3]])
