@@ -1,4 +1,4 @@
-"""What teaches the order of edits? The same network and faces, one row for each loss.
+"""What teaches the order of edits? The same network and faces, one row for each recipe.
 
 python scripts/ranking_ablation.py [--count 9000] [--steps 1200] [--faces PHOTOGRAPHS]
 """
@@ -9,7 +9,6 @@ import argparse
 import platform
 import tempfile
 import time
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,16 +18,9 @@ import torch
 from owcl.config import Configuration, TrainingConfiguration
 from owcl.engine import train_ranking
 from owcl.engine.workspace import Workspace
-from owcl.learners.ranking import LITERAL, Recipe
+from owcl.learners.ranking import RECIPES
 from scenarios.sequences.build import build
 
-RECIPES = {
-    "slides, all cuts (as printed)": LITERAL,
-    "slides": replace(LITERAL, cuts="regions"),
-    "graded": Recipe(order="graded"),
-    "pair": Recipe(order="pair"),
-    "slides + pair (default)": Recipe(),
-}
 COLUMNS = ("auroc", "component_f1", "fixed", "adaptive", "exact", "exact_short", "heat_iou")
 
 
@@ -38,25 +30,24 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=9000, help="faces, of which 7 in 10 are learned from")
     parser.add_argument("--steps", type=int, default=1200, help="of 128 faces")
     parser.add_argument("--faces", type=Path, help="photographs to edit; else faces are rendered")
-    parser.add_argument("--only", help="one row, by its name")
+    parser.add_argument("--only", choices=RECIPES, help="one row")
     asked = parser.parse_args()
     print(f"machine: {platform.machine()}, {psutil.cpu_count()} cores, {torch.get_num_threads()} threads")
     print(f"Python {platform.python_version()}, torch {version('torch')}, seed 0")
     print(f"{asked.count} faces, {asked.steps} steps\n")
-    print("| order | " + " | ".join(COLUMNS) + " | seconds |")
+    print("| recipe | " + " | ".join(COLUMNS) + " | seconds |")
     print("|---" * (len(COLUMNS) + 2) + "|", flush=True)
     with tempfile.TemporaryDirectory() as place:
         tree = build(Path(place) / "edited", asked.faces, count=asked.count)
-        for number, (name, recipe) in enumerate(RECIPES.items()):
-            if asked.only in (None, name):
-                _row(Path(place) / f"{number}", tree, asked.steps, name, recipe)
+        for name in RECIPES if asked.only is None else [asked.only]:
+            _row(Path(place) / name, tree, asked.steps, name)
 
 
-def _row(root: Path, tree: Path, steps: int, name: str, recipe: Recipe) -> None:
+def _row(root: Path, tree: Path, steps: int, name: str) -> None:
     settings = Configuration(training=TrainingConfiguration(ranking_steps=steps))
     began = time.perf_counter()
     with Workspace.create(root, settings) as workspace:
-        found = train_ranking.train_ranking(workspace, tree, recipe=recipe).test
+        found = train_ranking.train_ranking(workspace, tree, recipe=name).test
     values = " | ".join(f"{found[column]:.3f}" for column in COLUMNS)
     print(f"| {name} | {values} | {time.perf_counter() - began:.0f} |", flush=True)
     if name == list(RECIPES)[-1]:

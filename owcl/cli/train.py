@@ -22,9 +22,15 @@ from owcl.cli.session import opened
     help="Who made a face; or whether, where and in which order it was edited.",
 )
 @click.option("--track", metavar="NAME", help="Of a tree of edited faces that holds several.")
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    help="What teaches the order of edits: slides+pair, the default; pair or graded, each by itself; slides, "
+    "whose loss only weighs faces; or literal, all as printed.",
+)
 @workspace_option
 @json_option
-def train(folder: Path, task: str, track: str | None, root: Path, as_json: bool) -> None:
+def train(folder: Path, task: str, track: str | None, recipe: str | None, root: Path, as_json: bool) -> None:
     """Learn the methods that you know, from labelled faces.
 
     DIR/<method>/ holds the faces of each method, at least 20; genuine faces are the method "real". For the
@@ -35,10 +41,11 @@ def train(folder: Path, task: str, track: str | None, root: Path, as_json: bool)
       owcl train --task ranking ~/edited --workspace cases
     """
     if task == "ranking":
-        _train_ranking(folder, track, root, as_json)
+        _train_ranking(folder, track, recipe, root, as_json)
         return
-    if track is not None:
-        raise click.UsageError("--track goes with --task ranking")
+    for option, value in (("--track", track), ("--recipe", recipe)):
+        if value is not None:
+            raise click.UsageError(f"{option} goes with --task ranking")
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.train import train as learn
 
@@ -57,11 +64,11 @@ def train(folder: Path, task: str, track: str | None, root: Path, as_json: bool)
     output.note("Next: owcl ingest FACES")
 
 
-def _train_ranking(folder: Path, track: str | None, root: Path, as_json: bool) -> None:
+def _train_ranking(folder: Path, track: str | None, recipe: str | None, root: Path, as_json: bool) -> None:
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.train_ranking import train_ranking
 
-        result = train_ranking(workspace, folder, track, report)
+        result = train_ranking(workspace, folder, track, report, recipe)
     if as_json:
         output.json_object(result)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,7 +14,8 @@ from torch.nn import functional
 from owcl.faces.views import to_float
 from owcl.learners.component_order import decoded_sequences
 from owcl.learners.local_contrast import (
-    cuts_between_regions,
+    Cuts,
+    cuts_tried,
     forgery_probability,
     largest_contrast,
     pairwise_similarity,
@@ -46,27 +46,22 @@ class Located:
     """`(N, H, W)` in [0, 1]: how much a place was edited."""
 
 
+@dataclass(frozen=True)
 class RankingModel:
-    """A trained network, the names of its components, and what was calibrated on validation faces.
+    """A trained network, how it was trained, and what was calibrated on validation faces."""
 
-    Args:
-        network: in evaluation mode.
-        components: names of the labels from 1 on.
-        threshold: probability from which on a face counts as forged.
-        heat_threshold: heat from which on a place counts as edited.
-    """
-
-    def __init__(
-        self,
-        network: Localiser,
-        components: Sequence[str],
-        threshold: float = 0.5,
-        heat_threshold: float = 0.5,
-    ) -> None:
-        self.network = network.eval()
-        self.components = tuple(components)
-        self.threshold = threshold
-        self.heat_threshold = heat_threshold
+    network: Localiser
+    """In evaluation mode."""
+    components: tuple[str, ...]
+    """Names of the labels from 1 on."""
+    cuts: Cuts = Recipe.cuts
+    """Those that it was trained with."""
+    temperature: float = Recipe.temperature
+    """Of the probability of being forged; the one that it was trained with."""
+    threshold: float = 0.5
+    """Probability from which on a face counts as forged."""
+    heat_threshold: float = 0.5
+    """Heat from which on a place counts as edited."""
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -78,14 +73,23 @@ class RankingModel:
         tensors, description = read_tensors(path)
         network = Localiser(build_backbone(description["backbone"]), len(description["components"]))
         load_weights(network, tensors, path)
-        thresholds = description["threshold"], description["heat_threshold"]
-        return cls(network, description["components"], *thresholds)
+        return cls(
+            network.eval(),
+            tuple(description["components"]),
+            # Not written down by earlier versions, which knew no other recipe.
+            description.get("cuts", Recipe.cuts),
+            description.get("temperature", Recipe.temperature),
+            description["threshold"],
+            description["heat_threshold"],
+        )
 
     def save(self, path: Path, backbone: str) -> None:
         """Write weights, and beside them what else belongs to the model."""
         description = {
             "backbone": backbone,
             "components": list(self.components),
+            "cuts": self.cuts,
+            "temperature": self.temperature,
             "threshold": self.threshold,
             "heat_threshold": self.heat_threshold,
         }
@@ -108,7 +112,7 @@ class RankingModel:
         batch = to_float(torch.from_numpy(images).to(place))
         found = self.network(batch.contiguous(memory_format=torch.channels_last))
         similarity = pairwise_similarity(found.patches)
-        cuts = cuts_between_regions(similarity.shape[1], place)
+        cuts = cuts_tried(self.cuts, similarity.shape[1], place)
         contrast = largest_contrast(sorted_pairs(similarity), cuts)
         grid = found.maps.shape[-2:]
         border = _lower_border(*grid).to(place)
@@ -118,7 +122,7 @@ class RankingModel:
         )
         return (
             contrast.gap.double().cpu().numpy(),
-            forgery_probability(contrast.gap, Recipe().temperature).double().cpu().numpy(),
+            forgery_probability(contrast.gap, self.temperature).double().cpu().numpy(),
             decoded_sequences(found.logits).cpu().numpy(),
             heat[:, 0].float().cpu().numpy(),
         )

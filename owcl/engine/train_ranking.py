@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from owcl.errors import BadInput
 from owcl.evaluation import sequences
 from owcl.faces.load import LoadedFace, load_mask, stacked
 from owcl.learners.component_order import ordered_subsets
-from owcl.learners.ranking import Ranking, Recipe
+from owcl.learners.ranking import DEFAULT_RECIPE, Ranking, Recipe, recipe_named
 from owcl.learners.strategy import TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.localiser import Localiser
@@ -61,7 +61,7 @@ def train_ranking(
     folder: Path,
     track: str | None = None,
     report: Report = silent,
-    recipe: Recipe | None = None,
+    recipe: str | None = None,
 ) -> RankingResult:
     """Learn whether, where and in which order faces were edited.
 
@@ -70,16 +70,18 @@ def train_ranking(
         folder: a tree in the layout of Seq-DeepFake, with masks if there are any.
         track: of the tree; may be left out where there is only one.
         report: told of progress.
-        recipe: of the learner; the default one where there is none.
+        recipe: its name in `owcl.learners.ranking.RECIPES`; else the default.
 
     Raises:
         BadInput: if the tree cannot be used.
+        NotFound: if there is no such recipe.
     """
+    chosen = recipe_named(recipe or DEFAULT_RECIPE)
     tree = read(folder, track)
     read_splits = {split: _read_split(workspace, tree.splits[split], split, report) for split in SPLITS}
     train, validation, test = (read_splits[split] for split in SPLITS)
-    network = _trained(workspace, train, len(tree.labels), report, recipe)
-    model = _calibrated(RankingModel(network, tree.labels), validation)
+    network = _trained(workspace, train, len(tree.labels), report, chosen)
+    model = _calibrated(RankingModel(network, tree.labels, chosen.cuts, chosen.temperature), validation)
     found = figures(model, test)
     weights = workspace.next_weights()
     model.save(workspace.root / weights, workspace.configuration.model.backbone)
@@ -133,7 +135,7 @@ def _read_split(workspace: Workspace, edited: Sequence[EditedFace], split: str, 
 
 
 def _trained(
-    workspace: Workspace, faces: _Split, components: int, report: Report, recipe: Recipe | None
+    workspace: Workspace, faces: _Split, components: int, report: Report, recipe: Recipe
 ) -> Localiser:
     settings = workspace.configuration
     rng = workspace.rng("ranking", 0)
@@ -165,4 +167,4 @@ def _calibrated(model: RankingModel, faces: _Split) -> RankingModel:
             for level in HEAT_THRESHOLDS
         ]
         heat_threshold = float(HEAT_THRESHOLDS[int(np.argmax(overlaps))])
-    return RankingModel(model.network, model.components, threshold, heat_threshold)
+    return replace(model, threshold=threshold, heat_threshold=heat_threshold)

@@ -11,7 +11,7 @@ Source:
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,10 @@ from torch.nn import functional
 
 LOGIT_OFFSET = 1e-3
 """Keeps the loss of a forged face without any contrast, and its gradient, finite."""
+
+
+Cuts = Literal["all", "regions"]
+"""Cuts of the sorted pairs that are tried: every one, or those that two regions could make."""
 
 
 class Contrast(NamedTuple):
@@ -60,6 +64,11 @@ def cuts_between_regions(patches: int, device: torch.device | str = "cpu") -> Te
     """Return, ascending, the numbers of pairs that go across when some patches differ from the others."""
     size = torch.arange(1, patches // 2 + 1, device=device)
     return size * (patches - size)
+
+
+def cuts_tried(cuts: Cuts, patches: int, device: torch.device | str = "cpu") -> Tensor | None:
+    """Return the candidates of `largest_contrast` for the pairs of so many patches; none means all."""
+    return cuts_between_regions(patches, device) if cuts == "regions" else None
 
 
 def largest_contrast(pairs: Tensor, cuts: Tensor | None = None) -> Contrast:

@@ -8,7 +8,7 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from owcl.errors import NotFound
 from owcl.faces.views import to_float, weak_view
 from owcl.learners.base import Batch
 from owcl.learners.component_order import (
@@ -27,7 +28,8 @@ from owcl.learners.component_order import (
     rank_loss,
 )
 from owcl.learners.local_contrast import (
-    cuts_between_regions,
+    Cuts,
+    cuts_tried,
     forgery_loss,
     largest_contrast,
     pairwise_similarity,
@@ -48,8 +50,7 @@ class Recipe:
     batch_size: int = 128
     temperature: float = 0.1
     """Of the probability of being forged."""
-    cuts: Literal["all", "regions"] = "regions"
-    """Cuts of the sorted pairs that are tried: those that two regions could make, or every one."""
+    cuts: Cuts = "regions"
     order: Order = "slides+pair"
     """What teaches the order of edits."""
     evenness: float = 1.0
@@ -61,6 +62,25 @@ class Recipe:
 
 LITERAL = Recipe(cuts="all", order="slides")
 """As on the paper's slides, but for the mean over pairs of patches where they print the sum."""
+DEFAULT_RECIPE = "slides+pair"
+RECIPES = {
+    DEFAULT_RECIPE: Recipe(),
+    "pair": Recipe(order="pair"),
+    "graded": Recipe(order="graded"),
+    "slides": replace(LITERAL, cuts="regions"),
+    "literal": LITERAL,
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """Return a recipe.
+
+    Raises:
+        NotFound: if there is none of that name.
+    """
+    if name not in RECIPES:
+        raise NotFound(f"recipe {name!r}: there is none of that name. Choose one of {', '.join(RECIPES)}.")
+    return RECIPES[name]
 
 
 class Ranking(nn.Module):
@@ -101,9 +121,7 @@ class Ranking(nn.Module):
         targets = order_targets(rows)
         forged = rows[:, 0] > 0
         pairs = sorted_pairs(pairwise_similarity(found.patches))
-        cuts = None
-        if recipe.cuts == "regions":
-            cuts = cuts_between_regions(found.patches.shape[1], pairs.device)
+        cuts = cuts_tried(recipe.cuts, found.patches.shape[1], pairs.device)
         gap = largest_contrast(pairs, cuts).gap
         by_maps = component_loss(found.map_logits, targets.presence)
         by_tokens = component_loss(found.token_logits, targets.presence)

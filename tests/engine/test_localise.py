@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import select
 
 from owcl.cli.main import run
+from owcl.cli.train import train
 from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
 from owcl.engine.localise import described, ranking_model
-from owcl.engine.ranking_model import Located
+from owcl.engine.ranking_model import Located, RankingModel
 from owcl.engine.workspace import Workspace
+from owcl.learners.local_contrast import Cuts
+from owcl.learners.ranking import RECIPES
+from owcl.models.backbones import build_backbone
+from owcl.models.localiser import Localiser
+from owcl.models.randomness import seeded
 from scenarios.layouts.seqdeepfake import read
 from storage import models
 from storage.schema import ModelVersionRow
@@ -53,16 +62,76 @@ def test_training_stores_a_model_with_its_figures_on_the_test(trained: Path) -> 
     assert all(0 <= value <= 1 for value in figures.values())
 
 
-def test_a_kept_model_says_the_same_again(trained: Path, edited: Path) -> None:
-    images = np.stack(
+@pytest.fixture(scope="module")
+def faces(edited: Path) -> np.ndarray:
+    return np.stack(
         [np.asarray(Image.open(face.path)).transpose(2, 0, 1) for face in read(edited).splits["test"][:8]]
     )
-    with Workspace.open(trained) as workspace:
-        first, second = (ranking_model(workspace) for _ in range(2))
-    assert first is not None
-    assert second is not None
-    np.testing.assert_array_equal(first.locate(images).heat, second.locate(images).heat)
-    assert first.locate(images).heat.shape == (8, 32, 32)
+
+
+def untrained(cuts: Cuts, temperature: float) -> RankingModel:
+    with seeded(4):
+        network = Localiser(build_backbone(), 5).eval()
+    return RankingModel(network, ("a", "b", "c", "d", "e"), cuts, temperature, 0.3, 0.6)
+
+
+def test_a_kept_model_is_the_same_again_and_says_the_same(faces: np.ndarray, tmp_path: Path) -> None:
+    model = untrained("all", 0.2)
+    model.save(tmp_path / "kept.safetensors", "forensic_small")
+    again = RankingModel.load(tmp_path / "kept.safetensors")
+    assert replace(again, network=model.network) == model
+    first, second = model.locate(faces), again.locate(faces)
+    for name, values in vars(first).items():
+        np.testing.assert_array_equal(values, vars(second)[name])
+    assert first.heat.shape == (8, 32, 32)
+    assert len(np.unique(first.gaps)) == 8
+
+
+def test_a_model_is_asked_by_the_statistic_it_was_trained_on(faces: np.ndarray) -> None:
+    literal, ours = untrained("all", 0.2).locate(faces), untrained("regions", 0.1).locate(faces)
+    assert (literal.gaps >= ours.gaps).all()
+    assert (literal.gaps > ours.gaps).any()
+    assert literal.probabilities == pytest.approx(np.tanh(literal.gaps / 0.4), abs=1e-6)
+    assert ours.probabilities == pytest.approx(np.tanh(ours.gaps / 0.2), abs=1e-6)
+
+
+def test_a_model_of_an_earlier_version_was_trained_by_the_default_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    untrained("all", 0.2).save(path, "forensic_small")
+    description = json.loads(path.with_suffix(".json").read_text())
+    del description["cuts"], description["temperature"]
+    path.with_suffix(".json").write_text(json.dumps(description))
+    old = RankingModel.load(path)
+    assert (old.cuts, old.temperature) == ("regions", 0.1)
+
+
+def test_a_model_remembers_the_recipe_that_it_was_trained_by(edited: Path, tmp_path: Path) -> None:
+    settings = Configuration(
+        faces=FacesConfiguration(image_size=32), training=TrainingConfiguration(ranking_steps=1)
+    )
+    Workspace.create(tmp_path, settings).close()
+    words = ["train", "--task", "ranking", str(edited), "--workspace", str(tmp_path)]
+    assert run([*words, "--recipe", "literal"]) == 0
+    with Workspace.open(tmp_path) as workspace:
+        model = ranking_model(workspace)
+    assert model is not None
+    assert (model.cuts, model.temperature) == ("all", 0.1)
+
+
+def test_a_recipe_that_there_is_not_is_answered_with_the_list(
+    trained: Path, edited: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", str(edited), "--workspace", str(trained), "--recipe"]
+    assert run([*words, "printed", "--task", "ranking"]) == 4
+    assert ", ".join(RECIPES) in capsys.readouterr().err
+    assert run([*words, "literal"]) == 2
+    assert "--recipe goes with --task ranking" in capsys.readouterr().err
+
+
+def test_the_help_names_every_recipe() -> None:
+    (option,) = [parameter for parameter in train.params if parameter.name == "recipe"]
+    assert isinstance(option, click.Option)
+    assert set(RECIPES) <= set(re.findall(r"[\w+]+", option.help or ""))
 
 
 def test_a_face_is_judged_and_its_heat_map_drawn(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from owcl.errors import NotFound
 from owcl.learners.base import Batch
 from owcl.learners.component_order import decoded_sequences, ordered_subsets
-from owcl.learners.ranking import LITERAL, Order, Ranking, Recipe
+from owcl.learners.ranking import LITERAL, Order, Ranking, Recipe, recipe_named
 from owcl.models.backbones import build_backbone
 from owcl.models.localiser import Localisation, Localiser
 
@@ -46,6 +47,13 @@ def test_grading_concerns_the_fused_logits_alone() -> None:
     entropies = [0.526928, 0.313262, 0.313262, 0.693147, 0.126928]
     assert losses["graded"].item() == pytest.approx(0.5 * sum(entropies), abs=1e-5)
     assert losses["components"] == paired["components"]
+
+
+def test_an_unknown_recipe_is_answered_with_the_list() -> None:
+    with pytest.raises(NotFound, match=r"recipe .slidse.*slides\+pair, pair, graded, slides, literal"):
+        recipe_named("slidse")
+    assert recipe_named("slides+pair") == Recipe()
+    assert recipe_named("literal") == LITERAL
 
 
 def test_the_network_keeps_its_contract() -> None:
