@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from owcl.learners.component_order import (
     rank_weights,
 )
 from owcl.learners.local_contrast import (
+    LOGIT_OFFSET,
     contrast_curve,
     cut_votes,
     cuts_between_regions,
@@ -32,6 +34,9 @@ from owcl.learners.local_contrast import (
     unevenness,
     unlike_anchors,
 )
+from owcl.learners.ranking import LITERAL, Ranking
+from owcl.models.backbones import build_backbone
+from owcl.models.localiser import Localisation, Localiser
 
 FORGED, GENUINE = torch.tensor([True]), torch.tensor([False])
 
@@ -93,6 +98,12 @@ def test_e2_similarity_contrast_and_likelihood(
     near(unevenness(pairs), 0.533333)
 
 
+def test_e2_the_probability_at_the_other_cut() -> None:
+    at_two = largest_contrast(e2_pairs(), torch.tensor([2]))
+    near(at_two.gap, 0.5)
+    near(forgery_probability(at_two.gap, 0.5), 0.462117)
+
+
 def test_e3_the_maximum_finds_the_cut() -> None:
     two_of_four = row(0, 0, 0, 0, 1, 1)
     near(contrast_curve(two_of_four)[0], 0.4, 0.5, 0.666667, 1, 0.8)
@@ -109,6 +120,16 @@ def test_e3_the_maximum_finds_the_cut() -> None:
     one_of_four = row(0, 0, 0, 1, 1, 1)
     near(contrast_curve(one_of_four)[0], 0.6, 0.75, 1, 0.75, 0.6)
     assert largest_contrast(one_of_four).cut.tolist() == [3]
+
+
+@pytest.mark.parametrize(("forged", "cut"), [(1, 3), (2, 4)])
+def test_e3_the_contrast_is_how_much_more_alike_patches_are_within_than_across(forged: int, cut: int) -> None:
+    side = torch.arange(4) < forged
+    similarity = torch.where(side[:, None] == side, 0.9, 0.7)[None]
+    found = largest_contrast(sorted_pairs(similarity))
+    assert found.cut.tolist() == [cut]
+    near(found.gap, 0.2)
+    near(forgery_probability(found.gap, 0.1), 0.761594)
 
 
 def test_e4_a_flat_genuine_face_is_pulled_by_evenness_alone() -> None:
@@ -144,6 +165,16 @@ def test_e6_components_ranks_and_pairs() -> None:
     near(rank_weights(predicted_ranks(fused), targets)[0], 1, 1, 1)
     near(rank_loss(fused, targets), 1.133337)
     near(pairwise_order_loss(fused, targets), 0.829592)
+    near(3 * pairwise_order_loss(fused, targets), 2.488777)
+
+
+@pytest.mark.parametrize(
+    ("logits", "sequence", "term"),
+    [((2, -1), (1, 0), 0.048587), ((0, 2), (1, 2), 2.126928), ((0, -1), (1, 0), 0.313262)],
+    ids=["1 before the absent 2", "3 before 1", "3 before the absent 2"],
+)
+def test_e6_each_pair_by_itself(logits: tuple[int, ...], sequence: tuple[int, ...], term: float) -> None:
+    near(pairwise_order_loss(row(*logits), order_targets(torch.tensor([sequence]))), term)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +220,28 @@ def test_e8_the_total_of_two_faces() -> None:
     uneven = unevenness(pairs) * ~forged
     near((forgery + components + rank + 3 * uneven).sum()[None], 6.592040)
     near((forgery + components + rank + uneven).mean()[None], 3.096020)
+
+
+def test_e8_the_total_of_two_faces_by_the_learner() -> None:
+    tokens = torch.tensor([[[1, 0, 0], [0.6, 0.8, 0], [0, 1, 0]]])
+    alike = torch.linalg.cholesky(torch.full((3, 3), 0.8) + 0.2 * torch.eye(3))[None]
+    maps, votes = torch.tensor([[2.0, -2, 0], [-2, -2, -2]]), torch.tensor([[2.0, 0, 0], [-2, 0, -2]])
+    found = Localisation(torch.cat([tokens, alike]), torch.zeros(2, 3, 1, 1), maps, votes)
+    recipe = replace(LITERAL, temperature=0.5, rank=1.0)
+    learner = Ranking(Localiser(build_backbone(), 3), torch.Generator(), recipe)
+    losses = learner.losses_of(found, torch.tensor([[3, 1, 0], [0, 0, 0]]), with_order=True)
+    # The example has no offset in the loss of a forged face: -log P, with P = tanh(z / 2).
+    moved = -math.log(math.tanh((1.4 + LOGIT_OFFSET) / 2))
+    assert -math.log(math.tanh(1.4 / 2)) == pytest.approx(0.503572, abs=1e-6)
+    wanted = {
+        "forgery": moved,
+        "evenness": 0.2,
+        "components": 2.460226 + 1.327787,
+        "rank": 1.133337 + 0.567118,
+    }
+    assert {name: 2 * loss.item() for name, loss in losses.items()} == pytest.approx(wanted, abs=1e-5)
+    total = sum(loss.item() for loss in losses.values()) + (0.503572 - moved) / 2
+    assert total == pytest.approx(3.096020, abs=1e-5)
 
 
 def test_e10_forged_patches_are_unlike_the_others() -> None:

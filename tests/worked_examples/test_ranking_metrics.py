@@ -26,6 +26,22 @@ def test_e9_fixed_adaptive_and_exact_accuracy() -> None:
     assert exact_accuracy(TRUTH, FOUND) == 0.5
 
 
+def last_edit_first(rows: np.ndarray) -> np.ndarray:
+    """Return the sequences backwards, zeros still at the end."""
+    backwards = [[label for label in row[::-1] if label] for row in rows.tolist()]
+    return np.array([[*row, *[0] * (rows.shape[1] - len(row))] for row in backwards])
+
+
+def test_e9_sequences_that_are_aligned_at_the_last_edit_score_otherwise() -> None:
+    truth, found = np.array([[2, 4, 1, 0, 0]]), np.array([[4, 1, 0, 0, 0]])
+    assert (fixed_accuracy(truth, found), adaptive_accuracy(truth, found)) == (2 / 5, 0)
+    aligned = last_edit_first(truth), last_edit_first(found)
+    assert (fixed_accuracy(*aligned), adaptive_accuracy(*aligned)) == (4 / 5, pytest.approx(2 / 3))
+    example = last_edit_first(TRUTH), last_edit_first(FOUND)
+    assert fixed_accuracy(*example) == pytest.approx(16 / 20)
+    assert adaptive_accuracy(*example) == pytest.approx(7 / 11)
+
+
 def test_components_are_right_whatever_their_order() -> None:
     assert component_f1(TRUTH[:1], FOUND[:1]) == pytest.approx(3 / 5)  # two components have no positives
     assert component_f1(TRUTH[3:], FOUND[3:, ::-1]) == 1.0
