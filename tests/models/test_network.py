@@ -110,6 +110,8 @@ def test_any_timm_backbone_serves_by_name() -> None:
     served = Network(build_backbone("resnet10t"), 2)
     vectors, _ = embed(served, _images(2))
     assert vectors.shape == (2, served.embedding_size)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
+    assert (embed(served, _images(2))[0] == vectors).all()
 
 
 def test_an_unknown_backbone_is_answered_with_examples() -> None:
