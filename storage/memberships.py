@@ -6,7 +6,7 @@ it, so a decision can be taken back exactly without keeping lists of faces in th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 from storage import classes, merges
 from storage.columns import now
 from storage.rows import batches, id_array
-from storage.schema import MembershipRow
+from storage.schema import DecisionRow, MembershipRow
 
 Origin = Literal["label", "promotion", "operator", "pseudo"]
 
@@ -78,7 +78,8 @@ def end(
 def revert(transaction: Connection, decision: int, by: int) -> NDArray[np.int64]:
     """Give the faces that a decision moved back to where they were, as decision `by`.
 
-    Faces that were moved again since are left where they are: that was a later word.
+    Faces that were moved again since are left where they are: that was a later word. A later word that was
+    itself taken back, so that its faces are where this decision put them, is none.
 
     Returns:
         `(N,)` ids of the faces that went back.
@@ -86,13 +87,13 @@ def revert(transaction: Connection, decision: int, by: int) -> NDArray[np.int64]
     begun, ended = _moves(transaction, decision)
     touched = _unique([*begun, *ended])
     newest = _newest(transaction, touched)
-    # Untouched since: the newest row of a face is the one that the decision began, or, where it began
-    # none, the one that it ended.
+    taken_back = set(
+        transaction.execute(select(DecisionRow.id).where(DecisionRow.undoes.is_not(None))).scalars()
+    )
     untouched = [
         face_id
         for face_id in touched.tolist()
-        if newest[face_id].id == (begun.get(face_id) or ended[face_id]).id
-        and (newest[face_id].ended is None) == (face_id in begun)
+        if _stands(begun.get(face_id), ended.get(face_id), newest[face_id], taken_back)
     ]
     end(transaction, untouched, by)
     back = [ended[face_id] for face_id in untouched if face_id in ended]
@@ -164,6 +165,26 @@ def _moves(
         {row.face_id: row for row in rows if row.decision == decision and row.ended_by != decision},
         {row.face_id: row for row in rows if row.ended_by == decision and row.decision != decision},
     )
+
+
+def _stands(
+    begun: Row[*tuple[Any, ...]] | None,
+    ended: Row[*tuple[Any, ...]] | None,
+    newest: Row[*tuple[Any, ...]],
+    taken_back: Collection[int],
+) -> bool:
+    """Say whether a face is where a decision left it, by the rows that this began and ended, and its newest.
+
+    The newest is the one that the decision began or, where it began none, the one that it ended; or a later
+    decision that moved the face was taken back, which wrote the same again.
+    """
+    if begun is None:
+        assert ended is not None
+        return newest.ended is not None and (newest.id == ended.id or newest.ended_by in taken_back)
+    if newest.ended is not None:
+        return False
+    same = (newest.class_id, newest.origin, newest.weight) == (begun.class_id, begun.origin, begun.weight)
+    return newest.id == begun.id or (same and newest.decision in taken_back)
 
 
 def _newest(transaction: Connection, face_ids: NDArray[np.int64]) -> dict[int, Row[*tuple[Any, ...]]]:

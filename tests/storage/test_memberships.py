@@ -74,6 +74,35 @@ def test_a_decision_is_taken_back_exactly_and_made_again(transaction: Connection
         latest = by
 
 
+def taking_back(transaction: Connection, decision: int) -> int:
+    return decisions.record(transaction, decisions.Change("anna", "undo", "class 1", undoes=decision))
+
+
+def test_decisions_on_the_same_faces_are_taken_back_one_after_the_other(transaction: Connection) -> None:
+    memberships.assign(transaction, [6, 7, 8], 1, Grounds("promotion"))
+    before = where(transaction)
+    made, labelled, released = (decide(transaction) for _ in range(3))
+    memberships.assign(transaction, [6, 7, 8], 2, Grounds("operator", decision=made))
+    memberships.assign(transaction, [7, 8], 3, Grounds("operator", decision=labelled))
+    memberships.end(transaction, [8], released)
+    memberships.revert(transaction, released, taking_back(transaction, released))
+    assert where(transaction)[8] == (3, "operator", 1.0)
+    memberships.revert(transaction, labelled, taking_back(transaction, labelled))
+    assert memberships.revert(transaction, made, taking_back(transaction, made)).tolist() == [6, 7, 8]
+    assert where(transaction) == before
+
+
+def test_a_release_is_taken_back_after_what_came_later_was(transaction: Connection) -> None:
+    memberships.assign(transaction, [6], 1, Grounds("promotion"))
+    released, made = decide(transaction), decide(transaction)
+    memberships.end(transaction, [6], released)
+    memberships.assign(transaction, [6], 2, Grounds("operator", decision=made))
+    memberships.revert(transaction, made, taking_back(transaction, made))
+    assert where(transaction) == {}
+    memberships.revert(transaction, released, taking_back(transaction, released))
+    assert where(transaction) == {6: (1, "promotion", 1.0)}
+
+
 def test_taking_back_leaves_faces_that_were_moved_since(transaction: Connection) -> None:
     memberships.assign(transaction, [6, 7, 8], 1, Grounds("promotion"))
     first = decide(transaction)
