@@ -238,11 +238,26 @@ def find(transaction: Connection, id_or_name: str) -> MethodClass:
     named = _query().where(ClassRow.key == key_of(id_or_name), ClassRow.status.in_(LIVE))
     row = transaction.execute(named).one_or_none()
     if row is None:
+        _refuse_gone(transaction, id_or_name)
         names = ", ".join(entry.name for entry in live(transaction)[:20]) or "none yet"
         raise NotFound(
             f"classes: there is no class {id_or_name!r}. Classes: {names}. Give an id or one of the names."
         )
     return MethodClass(*row)
+
+
+def _refuse_gone(transaction: Connection, name: str) -> None:
+    """Say what became of a class that has this name and is live no longer."""
+    gone = transaction.execute(
+        _query().where(ClassRow.key == key_of(name)).order_by(ClassRow.id.desc())
+    ).first()
+    if gone is not None:
+        entry = MethodClass(*gone)
+        into = f" into class {resolve(transaction, entry.id)}" if entry.status == "merged" else ""
+        raise NotFound(
+            f"classes: {name!r} is class {entry.id}, which was {entry.status}{into}. A live class is "
+            "expected. Use another, or take that back; `owcl classes history` shows the decision."
+        )
 
 
 def resolve(transaction: Connection, class_id: int) -> int:

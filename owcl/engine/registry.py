@@ -73,10 +73,18 @@ def merge(store: Store, source: str, into: str, who: str, seen: int | None = Non
 
     Raises:
         NotFound: if there is no such class.
-        Conflict: if one of them is not live, both are the same, or the first was changed since it was seen.
+        Conflict: if one of them is not live, both are the same, a labelled class would stand for a discovered
+            one, or the first was changed since it was seen.
     """
     with store.transaction() as transaction:
         merged, target = _live(transaction, source), _live(transaction, into)
+        if merged.id == target.id:
+            raise Conflict(f"class {merged.id}: it cannot be merged into itself. Name two classes.")
+        if merged.status == "known" and target.status != "known":
+            raise Conflict(
+                f"class {merged.id}: {merged.name!r} is a labelled method, and would go by the name of a "
+                f"discovered class. Merge the other way round: class {target.id} into class {merged.id}."
+            )
         before = classes.snapshot(transaction, merged.id)
         after = before | {"status": "merged", "merged_into": target.id}
         decision = _record(transaction, who, "merge", merged.id, {merged.id: before}, {merged.id: after})
