@@ -54,10 +54,14 @@ def export(workspace: Workspace, kind: str, output: Path, report: Report = silen
 
     Raises:
         BadInput: if there is no such kind, or no folder for the output.
-        Conflict: if the output is there already: nothing is ever overwritten.
+        Conflict: if the output is there already, or a folder holds other files: nothing is ever overwritten.
     """
     if kind not in KINDS:
         raise BadInput(f"export: there is no kind {kind!r}. Kinds: {', '.join(KINDS)}. Choose one.")
+    if str(output) == "-":
+        raise BadInput(
+            "export: - names no file. A path is expected; `owcl attribute --csv` writes to a pipe."
+        )
     if not output.absolute().parent.is_dir():
         raise BadInput(f"{output}: there is no folder {output.parent}. Make it, or correct the path.")
     if output.exists() and (kind != "imagefolder" or not output.is_dir()):
@@ -153,6 +157,7 @@ def _to_parquet(workspace: Workspace, output: Path, report: Report) -> ExportRes
 
 
 def _to_image_folder(workspace: Workspace, output: Path, report: Report) -> ExportResult:
+    _refuse_strange(workspace, output)
     missing: list[str] = []
     copied = 0
     largest = workspace.limits().max_bytes
@@ -169,6 +174,28 @@ def _to_image_folder(workspace: Workspace, output: Path, report: Report) -> Expo
     return ExportResult(output, copied, tuple(missing))
 
 
+def _refuse_strange(workspace: Workspace, output: Path) -> None:
+    """Refuse a folder with other files than this export would leave: faces that moved would be in it twice.
+
+    Raises:
+        Conflict: if there are any.
+    """
+    if not output.exists():
+        return
+    ours = {_target(output, face) for face in exported_faces(workspace.store)}
+    ours |= {_unfinished(target) for target in ours}
+    strange = sorted(path for path in output.rglob("*") if path.is_file() and path not in ours)
+    if strange:
+        raise Conflict(
+            f"{output}: {len(strange)} files there are not of this export, as {strange[0]}. An empty folder, "
+            "or an interrupted export of the same, is expected. Name another, or remove them."
+        )
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
 def _target(output: Path, face: ExportedFace) -> Path:
     """Name a copy by content: two sources of one name do not meet, and an export can be resumed."""
     suffix = Path(face.source.rpartition(INSIDE)[2]).suffix.lower()
@@ -180,7 +207,7 @@ def _write_whole(target: Path, data: bytes) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.part")
+    unfinished = _unfinished(target)
     unfinished.write_bytes(data)
     unfinished.rename(target)
 

@@ -94,6 +94,21 @@ def test_nothing_is_overwritten(workspace: Workspace, tmp_path: Path) -> None:
     assert changed.read_bytes() == b"retouched"
 
 
+def test_a_folder_with_the_faces_of_an_earlier_export_is_refused(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    export(workspace, "imagefolder", tmp_path / "out")
+    with workspace.store.transaction() as transaction:
+        classes.merge(transaction, 2, into=1)
+    with pytest.raises(Conflict, match=r"files there are not of this export, as .*up-2"):
+        export(workspace, "imagefolder", tmp_path / "out")
+
+
+def test_a_dash_names_no_file(workspace: Workspace) -> None:
+    with pytest.raises(BadInput, match="- names no file"):
+        export(workspace, "csv", Path("-"))
+
+
 def test_an_unknown_kind_or_place_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no kind 'xlsx'"):
         export(workspace, "xlsx", tmp_path / "out")
