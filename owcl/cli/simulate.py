@@ -158,15 +158,13 @@ def _simulate(
     **faces: Any,
 ) -> None:
     from owcl.engine.baselines import BASELINES, PEERS
-    from owcl.engine.simulate import Asked
+    from owcl.engine.simulate import Asked, check
     from owcl.engine.simulate import simulate as run
     from owcl.evaluation.table import COLUMNS, summary
 
     preset = options["preset"]
     parts = ("simulation", scenario, preset, (options["operator"] or "").replace(":", "-"))
     workspace = options["workspace"] or Path("-".join(filter(None, parts)))
-    workspace.mkdir(parents=True, exist_ok=True)
-    current().log_to(workspace)
     rows = (*BASELINES, *PEERS) if options["peers"] else tuple(BASELINES) if options["baselines"] else ()
     asked = Asked(
         scenario,
@@ -178,6 +176,9 @@ def _simulate(
         until=options["until"],
         **faces,
     )
+    check(asked)
+    workspace.mkdir(parents=True, exist_ok=True)
+    current().log_to(workspace)
     with output.progress() as report:
         found = run(asked, workspace, options["seeds"], report)
     reports = [_written(Path(place)) for place in found["workspaces"]]

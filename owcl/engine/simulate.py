@@ -88,14 +88,8 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         Conflict: if the workspace has lived through another scenario, seed or learner, or faces were made
             for it with other settings.
     """
-    learner_named(asked.learner)
+    check(asked)
     human = None if asked.operator is None else operator.parsed(asked.operator)
-    if asked.benchmark is not None:
-        benchmark.read_protocol(asked.benchmark)
-    if asked.preset is not None:
-        read_preset(asked.preset)
-    if asked.until is not None and asked.rows:
-        raise BadInput("simulate: other rows are compared at the end of the stream. Leave out where to stop.")
     methods: dict[str, dict[str, list[float | None]]] = {}
     per_experience: list[dict[str, Any]] = []
     roots = [workspace if seeds == 1 else workspace / f"seed-{seed}" for seed in range(seeds)]
@@ -112,6 +106,24 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
         "per_experience": per_experience,
         "workspaces": [str(home) for home in roots],
     }
+
+
+def check(asked: Asked) -> None:
+    """Refuse what cannot be simulated, before anything is made.
+
+    Raises:
+        BadInput: if an operator or where to stop makes no sense.
+        NotFound: if there is no such learner, preset or benchmark.
+    """
+    learner_named(asked.learner)
+    if asked.operator is not None:
+        operator.parsed(asked.operator)
+    if asked.benchmark is not None:
+        benchmark.read_protocol(asked.benchmark)
+    if asked.preset is not None:
+        read_preset(asked.preset)
+    if asked.until is not None and asked.rows:
+        raise BadInput("simulate: other rows are compared at the end of the stream. Leave out where to stop.")
 
 
 def _one_seed(
@@ -224,7 +236,13 @@ def _start(workspace: Workspace, world: World, report: Report) -> None:
     labelled: dict[str, list[str]] = {method: [] for method in world.schedule.known}
     for path, method in zip(first.paths, first.labels, strict=True):
         labelled[method].append(str(path))
-    train_on(workspace, labelled, world.schedule.known_families, report)
+    try:
+        train_on(workspace, labelled, world.schedule.known_families, report)
+    except BadInput as error:
+        raise BadInput(
+            f"{error} A scenario sets faces of each method aside for its test and for later experiences, so "
+            "that a folder needs more than are learned from."
+        ) from error
 
 
 def _step(

@@ -20,8 +20,11 @@ def test_a_scenario_that_cannot_be_asked_for_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for words in (["folder"], ["folder", "absent"], ["forge"], ["rendered", "--seeds", "-1"]):
+    for words in (["folder"], ["forge"], ["rendered", "--seeds", "-1"]):
         assert run(["simulate", *words]) == 2
+    assert run(["simulate", "folder", "absent"]) == 3
+    assert run(["simulate", "rendered", "--preset", "quite"]) == 4
+    assert run(["simulate", "rendered", "--learner", "clp"]) == 4
     assert list(tmp_path.iterdir()) == []
 
 
@@ -31,4 +34,4 @@ def test_a_preset_that_there_is_not_is_answered_before_anything_is_made(
     place = tmp_path / "there"
     assert run(["simulate", "rendered", "--preset", "quite", "--workspace", str(place)]) == 4
     assert 'Did you mean "quiet"?' in capsys.readouterr().err
-    assert not (place / "owcl.db").exists()
+    assert not place.exists()
