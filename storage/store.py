@@ -16,6 +16,8 @@ from owcl.errors import BadInput, Conflict
 from storage.schema import VERSION
 
 _PATIENCE_SECONDS = 30
+_UNWRITABLE = ("readonly", "disk is full", "disk I/O")
+"""What SQLite says where the file, and no statement of ours, is the cause."""
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 # Write-ahead logging lets a page read while a step writes. With it, synchronous=NORMAL keeps every finished
@@ -85,10 +87,17 @@ class Store:
         """Give a transaction that alone may write: all of it is kept at the end, or none on an error.
 
         Raises:
+            BadInput: if the file cannot be written.
             Conflict: if somebody else has been writing for longer than half a minute.
         """
-        with self.engine.connect() as connection, self._begun(connection):
-            yield connection
+        with self.engine.connect() as connection:
+            try:
+                with self._begun(connection):
+                    yield connection
+            except OperationalError as error:
+                if any(word in str(error.orig) for word in _UNWRITABLE):
+                    raise _explained(self.name, error) from error
+                raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -11,6 +11,7 @@ from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, named_sources, workspace_option
 from owcl.cli.session import opened
+from owcl.errors import BadInput
 
 COLUMNS = ("source", "class_id", "name", "family", "probability", "p_value", "forged", "components")
 
@@ -55,6 +56,10 @@ def attribute(
         output.table(columns, rows)
     for bad in quarantined:
         output.note(f"{bad.source}: {bad.reason}")
+    if quarantined and not attributed:
+        raise BadInput(
+            "attribute: none of the images can be read, as said above. Correct the paths or the files."
+        )
 
 
 def _shown(value: Any) -> Any:

@@ -51,7 +51,7 @@ class CommandGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the lazy commands without importing them."""
         lines = [(name, line) for name, (_, line) in self.lazy.items()]
-        lines += [(name, command.get_short_help_str(90)) for name, command in self.commands.items()]
+        lines += [(name, command.get_short_help_str(120)) for name, command in self.commands.items()]
         with formatter.section("Commands"):
             formatter.write_dl(lines)
 
@@ -67,7 +67,7 @@ class CommandGroup(click.Group):
         close = get_close_matches(args[0], names, 1)
         guess = f' Did you mean "{close[0]}"?' if close else ""
         raise click.UsageError(
-            f"there is no {ctx.command_path} {args[0]!r}. There are: {', '.join(names)}.{guess}", ctx
+            f"there is no command {ctx.command_path} {args[0]!r}. There are: {', '.join(names)}.{guess}", ctx
         )
 
 

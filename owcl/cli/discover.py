@@ -52,4 +52,7 @@ def discover(root: Path, as_json: bool) -> None:
             f"{result.drifted} of the clusters that wait look like known faces that were compressed again, "
             "resized or blurred, and not like a new method."
         )
-    output.note("Next: owcl classes show ID and owcl classes name ID NAME, then owcl update")
+    if result.promoted:
+        output.note("Next: owcl classes show ID and owcl classes name ID NAME, then owcl update")
+    else:
+        output.note("Next: owcl ingest FACES, or owcl update if you decided about classes")

@@ -42,7 +42,7 @@ Exit codes:
   1    a defect of owcl: please report it
   2    the command was written wrongly
   3    a file, folder or value cannot be used
-  4    there is no such class, face or model version
+  4    there is no such class, face, model version, learner or preset
   5    somebody else changed it meanwhile, or its state forbids the change
   130  interrupted; it is safe to run again
 """

@@ -13,9 +13,32 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from owcl.errors import BadInput
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 PLAIN_WORD = re.compile(r"[\w.+-]+", re.ASCII)
-EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class ExistingFolder(click.Path):
+    """A folder that is there; one that is not is no mistake in the writing of the command.
+
+    Raises:
+        BadInput: if there is none of that name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        """Return the path."""
+        folder = super().convert(value, parameter, context)
+        if not folder.is_dir():
+            wrong = "this is a file" if folder.exists() else "there is no such folder"
+            raise BadInput(f"{folder}: {wrong}. A folder is expected. Correct the path.")
+        return folder
+
+
+EXISTING_FOLDER = ExistingFolder()
 
 workspace_option = click.option(
     "-w",

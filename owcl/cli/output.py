@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -199,4 +200,6 @@ def _plain(value: object) -> object:
         return _plain(value.tolist())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value if isinstance(value, str | int | None) else str(value)

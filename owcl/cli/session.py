@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from owcl.cli import output
-from owcl.errors import OwclError
+from owcl.errors import BadInput, OwclError
 
 if TYPE_CHECKING:
     from owcl.engine.workspace import Workspace
 
 LOG = "owcl.log"
 DEFECT, INTERRUPTED = 1, 130
+_UNUSABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC})
 _OURS = ("owcl", "storage", "scenarios")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -99,6 +101,14 @@ def _exit_code(session: Session, command: Callable[[], object]) -> int:
     except OwclError as error:
         output.note(f"Error: {error}")
         return error.exit_code
+    except OSError as error:
+        if error.errno not in _UNUSABLE:
+            return _defect(session, error)
+        output.note(
+            f"Error: {error.filename or 'a file'}: it cannot be used ({error.strerror}). A place that can be "
+            "read and written is expected. Correct the path, its permissions or the space on the disk."
+        )
+        return BadInput.exit_code
     except Exception as error:
         return _defect(session, error)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +18,24 @@ WHO_ANSWERS = {
     "extended": "the earlier network, with what was discovered and decided",
     "unchanged": "as before: there was nothing to learn",
 }
+
+
+def _words(gate: Mapping[str, Any]) -> dict[str, str]:
+    """Say what the gate saw; nothing where it was not asked."""
+    if not gate:
+        return {}
+    kept = gate["exemplars_kept"]
+    worst = min(kept, key=kept.__getitem__, default=None)
+    before, after = (_percent(gate[f"acc_known_{when}"]) for when in ("before", "after"))
+    return {
+        "gate": "passed" if gate["passed"] else "not passed",
+        "known faces right": f"{before} before, {after} after",
+        "exemplars kept": "-" if worst is None else f"{_percent(kept[worst])} at the least, of class {worst}",
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
 
 
 @click.command(cls=TaughtCommand)
@@ -48,7 +68,7 @@ def update(root: Path, learner: str | None, as_json: bool) -> None:
             "experience": result.experience,
             "model version": result.model_version,
             "answers now": WHO_ANSWERS[result.answers],
-            **result.gate,
+            **_words(result.gate),
         }
     )
     output.note("Next: owcl ingest FACES, or owcl report")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import shutil
 import sys
@@ -134,6 +135,8 @@ def _workspace(root: Path) -> Iterator[Check]:
     try:
         with Workspace.open(root) as workspace:
             complaints = workspace.store.check_integrity()
+            writable = os.access(root, os.W_OK)
+            yield Check("writable", writable, str(root) if writable else f"{root}: it can only be looked at")
             yield Check("database", not complaints, "; ".join(complaints[:5]) or "sound")
             yield _weights(workspace)
             yield Check("workspace", True, _counts(workspace))

@@ -36,9 +36,7 @@ def gate(truth: Ids, before: Ids, after: Ids, exemplar_ids: Ids, taken_for: Ids)
         `passed`; `acc_known_before` and `acc_known_after` in [0, 1], none where there is no held-out face;
         `exemplars_kept`, the share of each class by its id.
 
-    Source:
-        The continual setting, section 9.6. Ours forgives what chance explains. That no two ids swap follows,
-        since neither would keep its exemplars; that anchors agree with a cut is not asked for.
+    That no two ids swap needs no look of its own: neither would keep its exemplars.
     """
     right_before, right_after = before == truth, after == truth
     lost = int(right_before.sum()) - int(right_after.sum())

@@ -21,6 +21,7 @@ from owcl.cli.session import Session, guarded
 from owcl.errors import Conflict
 from storage import classes, experiences, faces, memberships
 from storage.store import Store
+from tests.conftest import SmallWorld
 
 HEAVY = ("torch", "numpy", "sqlalchemy", "rich", "pydantic", "avalanche", "faiss", "pandas")
 HELP = "from owcl.cli.main import run; run(['--help'])"
@@ -103,7 +104,6 @@ def test_an_unknown_word_is_answered_with_those_there_are(owcl: Owcl, words: lis
         ["export", "xlsx", "out"],
         ["attribute", "x.png", "--json", "--csv"],
         ["classes", "name", "2"],
-        ["train", "/there/is/no/such/folder"],
     ],
 )
 def test_a_command_that_is_written_wrongly_ends_with_2(owcl: Owcl, words: list[str]) -> None:
@@ -206,6 +206,52 @@ def test_classes_are_listed_named_merged_and_undone(owcl: Owcl) -> None:
     history = json.loads(owcl("classes", "history", "--json")[1])["decisions"]
     assert [one["verb"] for one in history] == ["undo", "merge", "name"]
     assert "2.name: new-2 → Style GAN" in owcl("classes", "history")[1]
+
+
+def test_decisions_on_the_same_faces_are_undone_one_after_the_other(owcl: Owcl) -> None:
+    def sizes() -> list[int]:
+        return [line["faces"] for line in json.loads(owcl("classes", "list", "--json")[1])["classes"]]
+
+    owcl("classes", "make", "2", "3", "4")
+    owcl("classes", "label", "real", "2", "3")
+    assert sizes() == [3, 2, 1]
+    assert [owcl("classes", "undo")[0] for _ in range(2)] == [0, 0]
+    assert sizes() == [3, 3]
+
+
+def test_a_labelled_method_does_not_go_by_the_name_of_a_discovered_class(owcl: Owcl) -> None:
+    code, _, err = owcl("classes", "merge", "real", "2")
+    assert code == 5
+    assert "class 2 into class 1" in err
+    assert owcl("classes", "merge", "2", "2")[0] == 5
+
+
+def test_a_name_that_was_merged_away_says_where_it_went(owcl: Owcl) -> None:
+    owcl("classes", "merge", "2", "real")
+    code, _, err = owcl("classes", "show", "new-2")
+    assert code == 4
+    assert "'new-2' is class 2, which was merged into class 1" in err
+
+
+def test_a_folder_that_is_not_there_is_no_mistake_in_the_writing(owcl: Owcl) -> None:
+    code, _, err = owcl("train", "/there/is/no/such/folder")
+    assert code == 3
+    assert "/there/is/no/such/folder: there is no such folder" in err
+
+
+def test_a_place_that_cannot_be_used_is_no_defect(owcl: Owcl, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    code, _, err = owcl("init", str(tmp_path / "file" / "sub"))
+    assert code == 3
+    assert "Traceback" not in err
+    assert str(tmp_path / "file") in err
+
+
+def test_images_of_which_none_can_be_read_are_an_error_of_attribute(
+    owcl: Owcl, small_world: SmallWorld, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    assert owcl("attribute", str(tmp_path / "bad.png"), "-w", str(small_world.workspace))[0] == 3
 
 
 def test_an_empty_family_takes_it_away(owcl: Owcl) -> None:

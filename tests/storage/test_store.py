@@ -342,3 +342,13 @@ def test_json_takes_numbers_of_numpy(store: Store) -> None:
             "share": 0.5,
             "centre": [1.0, 2.0],
         }
+
+
+def test_a_database_that_can_only_be_read_is_said_to_be_so(filled: Store) -> None:
+    def write() -> None:
+        with filled.transaction() as transaction:
+            transaction.exec_driver_sql("PRAGMA query_only=ON")
+            classes.create(transaction, "zebra")
+
+    with pytest.raises(BadInput, match=r"readonly database.*permissions"):
+        write()
