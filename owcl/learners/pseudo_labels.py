@@ -12,11 +12,11 @@ def gumbel_noise(like: Tensor, rng: torch.Generator) -> Tensor:
 
     Args:
         like: any tensor.
-        rng: of the same device as `like`.
+        rng: of any device; a learner's is on the CPU wherever its network is.
     """
     # Minus the logarithm of a unit exponential is Gumbel; one logarithm fewer than from uniform noise.
-    exponential = torch.empty(like.shape, device=like.device).exponential_(generator=rng)
-    return -exponential.clamp_min(torch.finfo(torch.float32).tiny).log()
+    exponential = torch.empty(like.shape, device=rng.device).exponential_(generator=rng)
+    return -exponential.clamp_min(torch.finfo(torch.float32).tiny).log().to(like.device)
 
 
 def soft_pseudo_labels(logits: Tensor, gumbel: Tensor, temperature: float = 1.0) -> Tensor:

@@ -97,6 +97,12 @@ def test_gumbel_noise_has_its_mean_and_variance() -> None:
     assert noise.isfinite().all()
 
 
+def test_gumbel_noise_is_drawn_where_its_source_is_and_goes_where_the_logits_are() -> None:
+    # The meta device stands for another one than the processor, which every machine has.
+    noise = gumbel_noise(torch.empty(2, 3, device="meta"), torch.Generator().manual_seed(1))
+    assert noise.device.type == "meta"
+
+
 def test_half_precision_logits_are_computed_in_float32(logits: Tensor) -> None:
     half = logits.bfloat16()
     labels = torch.arange(8) % 5
