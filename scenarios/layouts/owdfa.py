@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ _SOURCE_FOLDERS = {
 class _Row:
     path: Path
     tag: str
+    is_frame: bool
+    """Of a video; images have no number of a frame in the annotation."""
 
 
 def read(protocol: Protocol, root: Path, split: Split) -> Faces:
@@ -59,7 +61,7 @@ def read(protocol: Protocol, root: Path, split: Split) -> Faces:
     for number, each in enumerate(protocol.classes):
         mine = rows[each.method, each.source]
         rng = np.random.default_rng([protocol.seed, number])
-        training = _is_training([row.path for row in mine], split, rng)
+        training = _is_training(mine, split, rng)
         of = {
             LABELLED: faces.labelled.setdefault(each.name, []),
             UNLABELLED: faces.unlabelled.setdefault(each.name, []),
@@ -106,7 +108,9 @@ def _by_class(annotation: Path, root: Path) -> Mapping[tuple[str, str], list[_Ro
                 absent.append(row["img_path"])
                 continue
             source = _SOURCE_FOLDERS.get(row["image_source"].lower(), row["image_source"])
-            rows.setdefault((row["method"], source), []).append(_Row(path, row["tag"]))
+            rows.setdefault((row["method"], source), []).append(
+                _Row(path, row["tag"], row.get("frame_idx") != "")
+            )
     if absent:
         folders = sorted({str(Path(path).parent) for path in absent})
         raise BadInput(
@@ -124,13 +128,25 @@ def _found(root: Path, named: str) -> Path | None:
     return None
 
 
-def _is_training(paths: Iterable[Path], split: Split, rng: np.random.Generator) -> list[bool]:
+def _is_training(rows: Sequence[_Row], split: Split, rng: np.random.Generator) -> list[bool]:
     """Draw four of five faces, or of the videos that they come from."""
-    groups = [path.name if split == "official" else video_of(path) for path in paths]
+    frames = [row.path for row in rows if row.is_frame and split == "grouped"]
+    videos = dict(zip(frames, videos_of(frames), strict=True))
+    groups = [videos.get(row.path, str(row.path)) for row in rows]
     names = sorted(set(groups))
     drawn = rng.permutation(len(names))[: int(TRAINING_SHARE * len(names))]
     training = {names[row] for row in drawn.tolist()}
     return [group in training for group in groups]
+
+
+def videos_of(paths: Sequence[Path]) -> list[str]:
+    """Return the video of each face of a class folder.
+
+    Where all names differ in nothing but their numbers, the faces are images, each of them by itself: as
+    frames of one video they would all come to one side.
+    """
+    videos = [video_of(path) for path in paths]
+    return videos if len(set(videos)) > 1 else [str(path) for path in paths]
 
 
 def video_of(path: Path) -> str:

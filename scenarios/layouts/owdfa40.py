@@ -15,7 +15,7 @@ import numpy as np
 
 from owcl.errors import BadInput
 from scenarios.layouts.benchmark import BenchmarkClass, Faces, Protocol, Split
-from scenarios.layouts.owdfa import video_of
+from scenarios.layouts.owdfa import videos_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,9 @@ def read(protocol: Protocol, root: Path, split: Split) -> Faces:
     faces = Faces()
     for number, each in enumerate(protocol.classes):
         rng = np.random.default_rng([protocol.seed, number])
-        drawn = [path for folder in each.folders for path in _drawn(root / folder, _budget(each), rng)]
-        held_out = _held_out(drawn, split, rng)
+        folders = [_drawn(root / folder, _budget(each), rng) for folder in each.folders]
+        drawn = [path for paths in folders for path in paths]
+        held_out = _held_out(folders, split, rng)
         faces.test[each.name] = [path for path, is_test in zip(drawn, held_out, strict=True) if is_test]
         faces.unlabelled[each.name] = [
             path for path, is_test in zip(drawn, held_out, strict=True) if not is_test
@@ -76,9 +77,10 @@ def _drawn(folder: Path, budget: int, rng: np.random.Generator) -> list[Path]:
     return [Path(os.path.abspath(found[row])) for row in rows]
 
 
-def _held_out(paths: list[Path], split: Split, rng: np.random.Generator) -> list[bool]:
+def _held_out(folders: list[list[Path]], split: Split, rng: np.random.Generator) -> list[bool]:
     """Draw one of five faces for the test, or of the videos that they come from."""
-    groups = [str(path) if split == "official" else video_of(path) for path in paths]
+    grouped = [videos_of(paths) if split == "grouped" else map(str, paths) for paths in folders]
+    groups = [group for each in grouped for group in each]
     names = sorted(set(groups))
     test = {names[row] for row in rng.permutation(len(names))[int((1 - TEST_SHARE) * len(names)) :].tolist()}
     return [group in test for group in groups]

@@ -26,14 +26,19 @@ def write_image(path: Path, rng: np.random.Generator) -> None:
     Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).save(path)
 
 
-def make_owdfa(root: Path, protocol: int, elsewhere: str = "/data/OW-DFA") -> Path:
+def make_owdfa(
+    root: Path,
+    protocol: int,
+    elsewhere: str = "/data/OW-DFA",
+    named: str = "{number:02d}{video}_{index:03d}.png",
+) -> Path:
     """A tree with 20 faces of each class in 5 videos; of novel classes a quarter is to be thrown away."""
     rng = np.random.default_rng(0)
     rows = []
     for number, each in enumerate(read_protocol(f"owdfa-p{protocol}").classes):
         folder = f"{each.family}/{each.method}/{FOLDERS.get(each.source, each.source)}"
         for index in range(20):
-            name = f"{number:02d}{index // 4}_{index:03d}.png"
+            name = named.format(number=number, video=index // 4, index=index)
             write_image(root / folder / name, rng)
             tag = (1 if index % 4 else 2) if each.known else (2 if index % 4 else 0)
             source = {"ForgeryNIR": "ForgeryNIR+"}.get(each.source, each.source)
@@ -62,12 +67,13 @@ def make_owdfa(root: Path, protocol: int, elsewhere: str = "/data/OW-DFA") -> Pa
     return root
 
 
-def make_owdfa40(root: Path, count: int = 10) -> Path:
+def make_owdfa40(root: Path, count: int = 10, named: str = "{video}_{index:03d}.JPG") -> Path:
     rng = np.random.default_rng(0)
     for each in read_protocol("owdfa40-p1").classes:
         for folder in each.folders:
             for index in range(count):
-                write_image(root / folder / "videos" / f"{index // 2}_{index:03d}.JPG", rng)
+                name = named.format(video=index // 2, index=index)
+                write_image(root / folder / "videos" / name, rng)
     return root
 
 
@@ -126,6 +132,38 @@ def test_a_grouped_split_keeps_every_video_on_one_side(tmp_path: Path) -> None:
         training = {video_of(path) for path in faces.labelled[name] + faces.unlabelled[name]}
         assert training.isdisjoint({video_of(path) for path in faces.test[name]})
         assert len(training) == 4
+
+
+def test_a_grouped_split_draws_the_images_of_owdfa_one_by_one(tmp_path: Path) -> None:
+    protocol = read_protocol("owdfa-p1")
+    root = make_owdfa(tmp_path, 1)
+    annotation = root / "meta_data" / "protocol1_val_data.csv"
+    rows = list(csv.DictReader(annotation.read_text(encoding="utf-8").splitlines()))
+    for row in rows:
+        if row["image_source"] == "DFFD":
+            row["frame_idx"] = ""
+    with annotation.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS.split(","))
+        writer.writeheader()
+        writer.writerows(rows)
+    test = read_faces(protocol, root, "grouped").test
+    # Names alike by fours: of FOMM they are the one video that is held out, of FaceAPP they mean nothing.
+    images, frames = (
+        [video_of(path) for path in test[name]] for name in ("FaceAPP (DFFD)", "FOMM (ForgeryNet)")
+    )
+    assert len(images) == len(frames) == 4
+    assert len(set(frames)) == 1 < len(set(images))
+
+
+def test_a_folder_of_numbered_images_is_not_one_video(tmp_path: Path) -> None:
+    one = make_owdfa(tmp_path / "one", 1, named="{index:05d}.png")
+    other = make_owdfa40(tmp_path / "other", named="{index:05d}.JPG")
+    for name, root, size in (("owdfa-p1", one, 20), ("owdfa40-p1", other, 10)):
+        protocol = read_protocol(name)
+        faces = read_faces(protocol, root, "grouped")
+        for each in protocol.known[1:]:
+            assert len(faces.labelled[each]) + len(faces.unlabelled[each]) == 0.8 * size
+            assert len(faces.test[each]) == 0.2 * size
 
 
 def test_a_wrong_tree_of_owdfa_is_told_what_is_missing(tmp_path: Path) -> None:
