@@ -77,7 +77,9 @@ class ModelConfiguration(_Part):
     """What looks at the faces."""
 
     backbone: str = Field(
-        "forensic_small", description="forensic_small or a timm model; `NAME+frequency` adds attention"
+        "forensic_small",
+        description="forensic_small or a timm model; `NAME+frequency` adds attention, "
+        "`NAME+frequency_unnormalised` as CAL's code has it",
     )
     weights: str = Field("", description="empty for random, `pretrained`, or a safetensors file")
 

@@ -12,8 +12,9 @@ from torch.nn import functional
 from owcl.errors import BadInput
 
 FORENSIC = "forensic_small"
-GUIDED = "+frequency"
-"""At the end of a backbone's name: with frequency-guided attention in front."""
+GUIDED = {"+frequency": True, "+frequency_unnormalised": False}
+"""At the end of a backbone's name: with frequency-guided attention in front, by an orthonormal transform or
+by that of the code released with CAL."""
 
 
 class Backbone(Protocol):
@@ -125,16 +126,17 @@ def build_backbone(name: str = FORENSIC, weights: str | None = None) -> nn.Modul
     """Make a backbone.
 
     Args:
-        name: `forensic_small` or any timm model, with `+frequency` at its end for attention in front.
+        name: `forensic_small` or any timm model, with one of `GUIDED` at its end for attention in front.
         weights: none for random ones, `pretrained` for those of timm's hub, else a safetensors file.
 
     Raises:
         BadInput: if there is no such backbone, file or hub, or the file does not fit.
     """
-    if name.endswith(GUIDED):
-        from owcl.models.frequency import FrequencyGuided
+    for suffix, orthonormal in GUIDED.items():
+        if name.endswith(suffix):
+            from owcl.models.frequency import FrequencyGuided
 
-        return FrequencyGuided(build_backbone(name.removesuffix(GUIDED), weights))
+            return FrequencyGuided(build_backbone(name.removesuffix(suffix), weights), orthonormal)
     pretrained = weights == "pretrained"
     if name == FORENSIC:
         if pretrained:

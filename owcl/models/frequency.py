@@ -49,15 +49,25 @@ class FrequencyAttention(nn.Module):
         """Return `(B, 1, H, W)` attention in (0, 1) for `(B, 3, H, W)` images."""
         # Under autocast low frequencies would lose all of their digits.
         with torch.autocast(images.device.type, enabled=False):
-            images = images.float()
-            rows, columns = (
-                cosine_basis(side, self.orthonormal).to(images.device) for side in images.shape[2:]
+            (rows, rows_back), (columns, columns_back) = (
+                self._basis(side, images.device) for side in images.shape[2:]
             )
-            spectrum = rows @ images @ columns.T
+            spectrum = rows @ images.float() @ columns.T
             kept = spectrum * self.mask(spectrum).sigmoid()
-            back = torch.linalg.inv(rows) @ kept @ torch.linalg.inv(columns).T
+            back = rows_back @ kept @ columns_back.T
             attention: Tensor = back.mean(dim=1, keepdim=True).sigmoid()
             return attention
+
+    def _basis(self, size: int, device: torch.device) -> Tensor:
+        """Return the `(2, N, N)` transform and its inverse, a buffer that moves with the weights."""
+        name = f"basis_{size}"
+        if not hasattr(self, name):
+            # What is made under inference mode could not be trained with later.
+            with torch.inference_mode(False):
+                basis = cosine_basis(size, self.orthonormal)
+                both = torch.stack([basis, torch.linalg.inv(basis)]).to(device)
+                self.register_buffer(name, both, persistent=False)
+        return self.get_buffer(name)
 
 
 class FrequencyGuided(nn.Module):

@@ -11,6 +11,7 @@ from owcl.errors import BadInput
 from owcl.models import checkpoint
 from owcl.models.backbones import NoiseResidual, build_backbone
 from owcl.models.embed import embed, for_inference
+from owcl.models.frequency import FrequencyAttention, FrequencyGuided
 from owcl.models.network import Network, with_outputs
 
 
@@ -112,6 +113,43 @@ def test_any_timm_backbone_serves_by_name() -> None:
     assert vectors.shape == (2, served.embedding_size)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
     assert (embed(served, _images(2))[0] == vectors).all()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "orthonormal"), [("+frequency", True), ("+frequency_unnormalised", False)]
+)
+def test_attention_in_front_multiplies_the_last_map(suffix: str, orthonormal: bool) -> None:
+    guided = build_backbone(f"forensic_small{suffix}").eval()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert isinstance(guided, FrequencyGuided)
+    assert guided.attention.orthonormal == orthonormal
+    with torch.inference_mode():
+        *early, last = guided(images)
+        *plain_early, plain = guided.body(images)
+        attention = guided.attention(images)
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(early, plain_early, strict=True))
+    # 64 pixels, 4 places: each stands for the mean of a block of 16 by 16.
+    blocks = attention.reshape(2, 1, 4, 16, 4, 16).mean(dim=(3, 5))
+    torch.testing.assert_close(last, plain * blocks)
+
+
+def test_attention_that_answered_first_learns_afterwards_and_saves_no_transform() -> None:
+    attention = FrequencyAttention()
+    images = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        answered = attention(images)
+    learning = attention(images)
+    learning.sum().backward()
+    assert torch.equal(answered, learning.detach())
+    assert all(weight.grad is not None for weight in attention.parameters())
+    assert set(attention.state_dict()) == {name for name, _ in attention.named_parameters()}
+
+
+def test_the_transform_goes_where_the_weights_go() -> None:
+    # The meta device stands for another one than the processor, which every machine has.
+    attention = FrequencyAttention()
+    attention(torch.zeros(1, 3, 8, 8))
+    assert {held.device.type for held in attention.to("meta").buffers()} == {"meta"}
 
 
 def test_an_unknown_backbone_is_answered_with_examples() -> None:
