@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -99,8 +100,34 @@ class ForensicBackbone(nn.Module):
         return maps
 
 
+class Standardised(nn.Module):
+    """A backbone that sees images by the mean and the deviation of those that its weights were made with.
+
+    Args:
+        body: the backbone.
+        mean: of each channel in [0, 1].
+        deviation: of each channel in [0, 1].
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, body: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        super().__init__()
+        self.body = body
+        self.widths = cast(Backbone, body).widths
+        # From [0, 1] to [-1, 1]. Kept with the weights, which mean nothing without them.
+        self.register_buffer("mean", 2 * torch.tensor(mean)[:, None, None] - 1)
+        self.register_buffer("deviation", 2 * torch.tensor(deviation)[:, None, None])
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the body's maps of `(B, 3, H, W)` images in [-1, 1]."""
+        maps: list[Tensor] = self.body((images - self.mean) / self.deviation)
+        return maps
+
+
 class TimmBackbone(nn.Module):
-    """The last two stages of a timm model.
+    """The last two stages of a timm model, for images that are standardised already.
 
     Args:
         name: as `timm.list_models` gives them.
@@ -115,6 +142,9 @@ class TimmBackbone(nn.Module):
         self.body = _timm_model(name, pretrained)
         widths: Any = self.body.feature_info
         self.widths: tuple[int, ...] = tuple(widths.channels())
+        made_with: Any = self.body.pretrained_cfg
+        self.mean: tuple[float, ...] = made_with["mean"]
+        self.deviation: tuple[float, ...] = made_with["std"]
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return two `(B, F, h, w)` maps of `(B, 3, H, W)` images."""
@@ -132,24 +162,26 @@ def build_backbone(name: str = FORENSIC, weights: str | None = None) -> nn.Modul
     Raises:
         BadInput: if there is no such backbone, file or hub, or the file does not fit.
     """
-    for suffix, orthonormal in GUIDED.items():
-        if name.endswith(suffix):
-            from owcl.models.frequency import FrequencyGuided
-
-            return FrequencyGuided(build_backbone(name.removesuffix(suffix), weights), orthonormal)
+    plain = next((name.removesuffix(suffix) for suffix in GUIDED if name.endswith(suffix)), name)
     pretrained = weights == "pretrained"
-    if name == FORENSIC:
-        if pretrained:
-            raise BadInput(
-                f"backbone: {FORENSIC} has no weights on a hub. Random weights or a safetensors file are "
-                "expected. Train it on labelled faces with `owcl train`."
-            )
-        backbone: nn.Module = ForensicBackbone()
-    else:
-        backbone = TimmBackbone(name, pretrained)
+    if plain == FORENSIC and pretrained:
+        raise BadInput(
+            f"backbone: {FORENSIC} has no weights on a hub. Random weights or a safetensors file are "
+            "expected. Train it on labelled faces with `owcl train`."
+        )
+    body = ForensicBackbone() if plain == FORENSIC else TimmBackbone(plain, pretrained)
     if weights is not None and not pretrained:
-        _load(backbone, Path(weights))
-    return backbone
+        _load(body, Path(weights))
+    guided = _guided(body, name.removeprefix(plain))
+    return Standardised(guided, body.mean, body.deviation) if isinstance(body, TimmBackbone) else guided
+
+
+def _guided(body: nn.Module, suffix: str) -> nn.Module:
+    if not suffix:
+        return body
+    from owcl.models.frequency import FrequencyGuided
+
+    return FrequencyGuided(body, GUIDED[suffix])
 
 
 def _timm_model(name: str, pretrained: bool) -> nn.Module:
@@ -169,8 +201,8 @@ def _timm_model(name: str, pretrained: bool) -> nn.Module:
             raise
         raise BadInput(
             f"backbone: the weights of {name} could not be fetched: {error}. A connection to the hub "
-            "is expected for pretrained weights. Download the safetensors file elsewhere and name it as "
-            "`weights` in owcl.toml, or leave `weights` out to train from random ones."
+            "is expected for pretrained weights. Download the safetensors file elsewhere and name it as the "
+            "weights, or train from random ones."
         ) from error
 
 

@@ -9,7 +9,7 @@ import torch
 
 from owcl.errors import BadInput
 from owcl.models import checkpoint
-from owcl.models.backbones import NoiseResidual, build_backbone
+from owcl.models.backbones import NoiseResidual, Standardised, build_backbone
 from owcl.models.embed import embed, for_inference
 from owcl.models.frequency import FrequencyAttention, FrequencyGuided
 from owcl.models.network import Network, with_outputs
@@ -113,6 +113,16 @@ def test_any_timm_backbone_serves_by_name() -> None:
     assert vectors.shape == (2, served.embedding_size)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(2), abs=1e-5)
     assert (embed(served, _images(2))[0] == vectors).all()
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "resnet10t+frequency"])
+def test_a_timm_backbone_sees_images_standardised_as_its_weights_were_made(name: str) -> None:
+    served = build_backbone(name).eval()
+    assert isinstance(served, Standardised)
+    # A deviation above ImageNet's mean in every channel is 1: of red, (0.714 - 0.485) / 0.229.
+    pixels = torch.tensor([0.714, 0.680, 0.631])[:, None, None].expand(1, 3, 64, 64)
+    for ours, theirs in zip(served(2 * pixels - 1), served.body(torch.ones(1, 3, 64, 64)), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
