@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from owcl.faces.views import resampled_view, strong_view, to_float, weak_view
+from owcl.faces.views import mirrored_view, resampled_view, strong_view, to_float, weak_view
 from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.consistency import (
     Confidence,
@@ -23,7 +24,7 @@ from owcl.learners.consistency import (
 )
 from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import mean_entropy
-from owcl.learners.sampling import AlternatingSampler, drawn_evenly
+from owcl.learners.sampling import AlternatingSampler, drawn_evenly, epoch_sizes
 from owcl.models.network import Network
 
 
@@ -31,6 +32,8 @@ from owcl.models.network import Network
 class Recipe:
     """What a flavour of CAL is made of; ours by default."""
 
+    weak: Literal["shifted", "mirrored"] = "shifted"
+    """Mirrored at even odds, as published, or moved by whole pixels too."""
     strong: Literal["masked", "resampled"] = "masked"
     """Resampling, as published, blurs the very traces that tell generators apart."""
     taught: Literal["strong", "weak"] = "strong"
@@ -59,6 +62,8 @@ class Recipe:
     batch_size: int = 128
     balanced: bool = True
     """Half of each batch labelled and even over classes; as published each draw is labelled at even odds."""
+    by_epoch: bool = False
+    """Whether each epoch ends with a batch of what is left, as published."""
 
 
 OFFICIAL = Recipe(
@@ -113,18 +118,21 @@ class CAL(Taught):
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, about half of them labelled."""
         self.known[np.unique(labels[labels != UNLABELLED])] = True
+        size = self.recipe.batch_size
+        sizes = cycle(epoch_sizes(len(labels), size) if self.recipe.by_epoch else [size])
         if not self.recipe.balanced:
-            while True:
-                yield drawn_evenly(labels, self.recipe.batch_size, rng)
+            for count in sizes:
+                yield drawn_evenly(labels, count, rng)
         sampler = AlternatingSampler(labels, rng)
-        while True:
-            yield sampler.take(self.recipe.batch_size)
+        for count in sizes:
+            yield sampler.take(count)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return `cross_entropy`, `entropy`, `consistency`, in time `reinforcement`, and `distillation`."""
         recipe = self.recipe
+        weaker = weak_view if recipe.weak == "shifted" else mirrored_view
         stronger = strong_view if recipe.strong == "masked" else resampled_view
-        views = [weak_view(batch.images, self.rng), stronger(batch.images, self.rng)]
+        views = [weaker(batch.images, self.rng), stronger(batch.images, self.rng)]
         images = [to_float(view).contiguous(memory_format=torch.channels_last) for view in views]
         labelled = batch.labels != UNLABELLED
         features = [self.network(view) for view in images]

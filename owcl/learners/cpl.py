@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from owcl.faces.views import to_float, weak_view
+from owcl.faces.views import cropped_view, to_float, weak_view
 from owcl.learners import voting
 from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import margin_cross_entropy, mean_entropy, pair_loss
 from owcl.learners.pseudo_labels import csp_loss, gumbel_noise
-from owcl.learners.sampling import AlternatingSampler
+from owcl.learners.sampling import AlternatingSampler, epoch_sizes
 from owcl.learners.similarity import global_similarity, patch_similarity
 from owcl.models.network import Features, Network
 
@@ -52,6 +53,10 @@ class Recipe:
     """Weight of feature distillation towards the last accepted model, on labelled faces."""
     batch_size: int = 128
     """Half labelled, half unlabelled; part of the method, since votes are taken inside the batch."""
+    by_epoch: bool = False
+    """Whether each epoch ends with a batch of what is left, whose pairs do not count, as published."""
+    view: Literal["shifted", "cropped"] = "shifted"
+    """What is seen of a face; cropped and recoloured at times, as published, or moved by whole pixels."""
 
 
 OFFICIAL = Recipe(
@@ -90,15 +95,16 @@ class CPL(Taught):
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, unlabelled and labelled in turn, the labelled ones balanced over classes."""
-        sampler = AlternatingSampler(labels, rng)
-        while True:
-            yield sampler.take(self.recipe.batch_size)
+        sampler, size = AlternatingSampler(labels, rng), self.recipe.batch_size
+        for count in cycle(epoch_sizes(len(labels), size) if self.recipe.by_epoch else [size]):
+            yield sampler.take(count)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return `cross_entropy`, `pairs`, `pseudo_labels`, `entropy`, and with a teacher `distillation`."""
         order = torch.argsort((batch.labels == UNLABELLED).int(), stable=True)
         labels = batch.labels[order]
-        views = to_float(weak_view(batch.images[order], self.rng))
+        view = weak_view if self.recipe.view == "shifted" else cropped_view
+        views = to_float(view(batch.images[order], self.rng))
         images = views.contiguous(memory_format=torch.channels_last)
         features = self.network(images)
         losses = self._from_features(features, labels)
@@ -118,12 +124,13 @@ class CPL(Taught):
         noise = torch.rand(alike.shape, generator=self.rng).to(alike.device)
         partners = voting.partners(labels, voting.nearest(alike), votes, noise)
         unlabelled = logits[num_labelled:]
+        counts = not recipe.by_epoch or len(labels) == recipe.batch_size
         soft = csp_loss(
             unlabelled, trusted[num_labelled:], gumbel_noise(unlabelled, self.rng), recipe.confidence_gradient
         )
         return {
             "cross_entropy": self._cross_entropy(logits[:num_labelled], labels[:num_labelled]),
-            "pairs": recipe.pairs * pair_loss(logits, partners),
+            "pairs": recipe.pairs * counts * pair_loss(logits, partners),
             "pseudo_labels": recipe.pseudo_labels * soft,
             "entropy": -recipe.entropy * mean_entropy(logits),
         }

@@ -56,6 +56,13 @@ PUBLISHED: dict[str, Build] = {
     "cal": _published(CAL, cal.OFFICIAL),
 }
 """The presets that follow published code to the letter, for outputs on which there are no labels."""
+REPRODUCED: dict[str, Build] = {
+    "cpl": _published(CPL, replace(cpl.OFFICIAL, view="cropped", by_epoch=True)),
+    "mpsl": _published(MPSL, replace(mpsl.OFFICIAL, view="cropped", by_epoch=True)),
+    "cal": _published(CAL, replace(cal.OFFICIAL, weak="mirrored", by_epoch=True)),
+}
+"""The same with views and epochs as published too, for published benchmarks. In a stream the views are ours,
+so that a table compares ideas."""
 NEED_LABELS = frozenset({"er", "der", "supervised"})
 """Learners that pass over unlabelled faces."""
 

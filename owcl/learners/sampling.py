@@ -59,6 +59,15 @@ def drawn_evenly(labels: NDArray[np.int64], count: int, rng: np.random.Generator
     return np.where(rng.random(count) < 0.5, rng.choice(labelled, count), rng.choice(unlabelled, count))
 
 
+def epoch_sizes(count: int, size: int) -> list[int]:
+    """Return the sizes of the batches of one epoch of `count` faces; the last one is what is left.
+
+    One face alone is left out, because batch normalisation needs two.
+    """
+    rest = count % size
+    return [size] * (count // size) + [rest] * (rest > 1)
+
+
 class ShareSampler:
     """Batches with a chosen share of labelled rows, in an order that is shuffled in every round.
 

@@ -46,6 +46,8 @@ class TrainingPlan:
     decay: tuple[int, float] | None = None
     """Steps between two cuts of the learning rate, and the factor of each, as published recipes have it with
     Adam and nothing clipped; without, AdamW and one cycle."""
+    mixed_precision: bool = True
+    """Whether to compute in bfloat16 where that is fast; published recipes are in float32."""
 
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -92,6 +94,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         with seeded(int(self.rng.integers(2**31))):
             training = Training(self.learner, optimiser, schedule)
             done = 0 if self.resumption is None else training.resume(self.resumption)
+            in_bfloat16 = self.plan.mixed_precision and is_fast_in_bfloat16(self.device)
             batches = islice(self.learner.batches(labels, self.rng), done, self.plan.steps)
             for step, rows in enumerate(batches, start=done + 1):
                 batch = Batch(
@@ -99,9 +102,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
                     torch.from_numpy(labels[rows]).to(self.device),
                     (step - 1) / self.plan.steps,
                 )
-                with torch.autocast(
-                    self.device.type, torch.bfloat16, enabled=is_fast_in_bfloat16(self.device)
-                ):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=in_bfloat16):
                     losses = self.learner.losses(batch)
                 optimiser.zero_grad(set_to_none=True)
                 torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]

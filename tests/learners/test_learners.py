@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from owcl.errors import NotFound
 from owcl.learners.base import UNLABELLED, Batch, Taught
-from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED, learner_named
+from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED, REPRODUCED, learner_named
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
@@ -111,6 +111,24 @@ def test_published_recipes_move_faces_that_nobody_labelled_to_new_outputs(stream
     learn(learner, stream.images, stream.labels, 120)  # type: ignore[arg-type]
     assert stream.accuracies(network)[0] > 0.9
     assert stream.share_in_new_outputs(network) > 0.6
+
+
+@pytest.mark.parametrize("name", REPRODUCED)
+def test_on_published_benchmarks_an_epoch_ends_with_a_batch_of_what_is_left(
+    stream: Stream, name: str
+) -> None:
+    learner = REPRODUCED[name](stream.grown(), torch.Generator().manual_seed(2), None)
+    batches = learner.batches(stream.labels, np.random.default_rng(0))
+    rows = [next(batches) for _ in range(6)]
+    assert [len(batch) for batch in rows] == [128, 128, 44] * 2
+    pairs = []
+    for batch in rows[1:3]:
+        losses = learner.losses(Batch(stream.images[batch], torch.from_numpy(stream.labels[batch]), 0.5))
+        assert all(torch.isfinite(loss) for loss in losses.values())
+        pairs.append(float(losses.get("pairs", torch.tensor(0.0)).detach()))
+    # As released, pairs count in full batches only.
+    assert (pairs[0] > 0) == (name != "cal")
+    assert pairs[1] == 0
 
 
 @pytest.mark.parametrize("name", LEARNERS)

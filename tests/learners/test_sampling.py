@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from owcl.errors import BadInput
-from owcl.learners.sampling import AlternatingSampler, ShareSampler
+from owcl.learners.sampling import AlternatingSampler, ShareSampler, epoch_sizes
 
 
 @pytest.fixture
@@ -67,3 +67,9 @@ def test_a_batch_of_two_kinds_needs_both(only: int, rng: np.random.Generator) ->
 def test_a_share_is_a_share(labels: NDArray[np.int64], rng: np.random.Generator) -> None:
     with pytest.raises(BadInput, match=r"a labelled share of 50\. A number from 0 to 1"):
         ShareSampler(labels, 50, rng)
+
+
+def test_an_epoch_ends_with_what_is_left_unless_it_is_one_face() -> None:
+    assert epoch_sizes(300, 128) == [128, 128, 44]
+    assert epoch_sizes(256, 128) == [128, 128]
+    assert epoch_sizes(257, 128) == [128, 128]
