@@ -38,8 +38,10 @@ from owcl.cli.options import json_option
     help="Frames drawn one by one, as published, or videos kept on one side.",
 )
 @click.option("--learner", metavar="NAME", help="cpl, mpsl or cal; else the benchmark's own.")
-@click.option("--backbone", metavar="NAME", help="Else resnet50.")
-@click.option("--weights", metavar="WEIGHTS", help='"pretrained" as published, a file, or random ones.')
+@click.option("--backbone", metavar="NAME", help="Else the learner's own, a ResNet-50.")
+@click.option(
+    "--weights", metavar="WEIGHTS", help='A file or "random"; else those of ImageNet, as published.'
+)
 @click.option("--image-size", type=click.IntRange(16), help="Pixels a side; else 256.")
 @click.option("--epochs", type=click.IntRange(1), help="Else 50.")
 @json_option
@@ -47,12 +49,12 @@ def reproduce(name: str, root: Path, place: Path, as_json: bool, **choices: Any)
     """Run a published recipe on its benchmark.
 
     The published row is shown beside. BENCHMARK is owdfa-p1, owdfa-p2, owdfa40-p1, owdfa40-p2 or owdfa40-p3.
-    At full size a GPU is needed, and memory for all faces. Interrupted, it goes on after the last whole
-    epoch when it is run again.
+    At full size a GPU is needed, and memory for all faces. What is not as published is said. Interrupted,
+    it goes on after the last whole epoch when it is run again.
 
     Examples:
-      owcl reproduce owdfa-p1 --root ~/OW-DFA --weights pretrained
-      owcl reproduce owdfa40-p2 --root ~/OWDFA40 --backbone resnet18 --epochs 5
+      owcl reproduce owdfa-p1 --root ~/OW-DFA
+      owcl reproduce owdfa40-p2 --root ~/OWDFA40 --backbone resnet18 --weights random --epochs 5
     """
     from owcl.engine.reproduce import COLUMNS, Asked
     from owcl.engine.reproduce import reproduce as run

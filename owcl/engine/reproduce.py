@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +18,38 @@ from owcl.evaluation.accuracy import known_novel_all
 from owcl.evaluation.agreement import agreement
 from owcl.faces.load import Limits, LoadedFace, load_many
 from owcl.learners.base import UNLABELLED
-from owcl.learners.registry import PUBLISHED
+from owcl.learners.registry import REPRODUCED
 from owcl.learners.resuming import Resumption
+from owcl.learners.sampling import epoch_sizes
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
 from owcl.models.network import Network
-from scenarios.layouts.benchmark import Protocol, Split, offline, read_faces, read_protocol
+from scenarios.layouts.benchmark import (
+    Protocol,
+    Recipe,
+    Split,
+    offline,
+    read_faces,
+    read_protocol,
+    read_recipe,
+)
 from scenarios.streams import FaceDataset, single_experience
 
 BATCH = 128
 DROPOUT = 0.2
+RANDOM = "random"
+"""Instead of weights that there are."""
+ALWAYS = (
+    "faces: the central square of each file, by area averaging, not crops by dlib, resized bilinearly",
+    "split: drawn class by class from sorted names, not in the order of pandas or of a disk",
+    "epoch: the last one, not the one that is best on the test",
+)
+STAGES = (
+    "stages: the second one, the only one that is released, and nobody says which the published row includes",
+)
+OF_LEARNER = {"cpl": STAGES, "mpsl": STAGES, "cal": ("runs: one, not the mean of three",)}
+"""What no run does as published."""
 COLUMNS = ("all_acc", "all_nmi", "all_ari", "novel_acc", "novel_nmi", "novel_ari", "known_acc")
 """As the papers print them, in percent."""
 
@@ -45,9 +64,21 @@ class Asked:
     learner: str | None = None
     backbone: str | None = None
     weights: str | None = None
-    """Of the backbone: `pretrained`, a safetensors file, or random ones."""
+    """Of the backbone: `pretrained`, `random`, or a safetensors file."""
     image_size: int | None = None
     epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is run, with nothing left out."""
+
+    split: Split
+    learner: str
+    backbone: str
+    weights: str
+    image_size: int
+    epochs: int
 
 
 @dataclass(frozen=True)
@@ -75,34 +106,36 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
         report: told of progress.
 
     Raises:
-        NotFound: if there is no such benchmark.
-        BadInput: if it is not at `root`, or not all of it, or there is no such recipe.
+        NotFound: if there is no such benchmark, or no such recipe.
+        BadInput: if it is not at `root`, or not all of it.
         Conflict: if a training that was begun in this folder had other settings.
     """
     protocol = read_protocol(asked.name)
-    learner = asked.learner or protocol.learner
-    if learner not in PUBLISHED:
-        raise BadInput(f"reproduce: no published recipe {learner!r}. Choose one of {', '.join(PUBLISHED)}.")
+    recipe = read_recipe(asked.learner or protocol.learner)
+    published = _as_published(protocol, recipe)
+    chosen = {name: value for name, value in vars(asked).items() if value is not None}
+    run = replace(published, **{name: chosen[name] for name in vars(published).keys() & chosen})
     if not asked.root.is_dir():
         raise BadInput(
             f"{asked.root}: the data of {asked.name} is not there. It is not ours to ship: ask its authors "
             "for it, unpack it, and name its folder with --root."
         )
-    schedule, key = offline(protocol, read_faces(protocol, asked.root, asked.split), protocol.seed)
-    size = asked.image_size or protocol.image_size
+    # Before the faces, which take long: weights that cannot be had are said at once.
+    network = _network(run, recipe, len(protocol.classes))
+    schedule, key = offline(protocol, read_faces(protocol, asked.root, run.split), protocol.seed)
     first, later = schedule.experiences
-    labelled, kept = _read(first.paths, size, "labelled", report)
-    unlabelled, _ = _read(later.paths, size, "unlabelled", report)
-    test, tested = _read(schedule.test, size, "test", report)
+    labelled, kept = _read(first.paths, run.image_size, "labelled", report)
+    unlabelled, _ = _read(later.paths, run.image_size, "unlabelled", report)
+    test, tested = _read(schedule.test, run.image_size, "test", report)
     truth = key.numbers(schedule.test)[tested]
     labels = np.concatenate([key.numbers(first.paths)[kept], np.full(len(unlabelled), UNLABELLED)])
     begun = output / f"{asked.name}.training.safetensors"
-    images = np.concatenate([labelled, unlabelled])
-    network = _trained(asked, protocol, learner, images, labels, begun, report)
-    predicted = embed(network.cpu(), test)[1].argmax(axis=1)
+    faces = FaceDataset(torch.from_numpy(np.concatenate([labelled, unlabelled])), labels)
+    _train(network, run, recipe, faces, begun, report)
+    predicted = embed(network, test)[1].argmax(axis=1)
     result = Reproduction(
         asked.name,
-        _deviations(asked, protocol),
+        _deviations(run, published),
         {"labelled": len(labelled), "unlabelled": len(unlabelled), "test": len(test)},
         published_columns(truth, predicted, len(protocol.known)),
         protocol.published,
@@ -141,59 +174,57 @@ def _read(
     return images[: len(rows)], np.array(rows, np.int64)
 
 
-def _trained(
-    asked: Asked,
-    protocol: Protocol,
-    learner: str,
-    images: NDArray[np.uint8],
-    labels: NDArray[np.int64],
-    begun: Path,
-    report: Report,
-) -> Network:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    epoch = math.ceil(len(images) / BATCH)
+def _as_published(protocol: Protocol, recipe: Recipe) -> _Run:
+    return _Run(
+        "official",
+        protocol.learner,
+        recipe.backbone,
+        recipe.weights,
+        protocol.image_size,
+        recipe.epochs,
+    )
+
+
+def _network(run: _Run, recipe: Recipe, num_classes: int) -> Network:
+    weights = None if run.weights == RANDOM else run.weights
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(protocol.seed)
-        backbone = build_backbone(asked.backbone or protocol.backbone, asked.weights)
-        network = Network(backbone, len(protocol.classes), DROPOUT)
-    every, factor = protocol.decay
+        torch.manual_seed(recipe.seed)
+        return Network(build_backbone(run.backbone, weights), num_classes, DROPOUT)
+
+
+def _train(
+    network: Network, run: _Run, recipe: Recipe, faces: FaceDataset, begun: Path, report: Report
+) -> None:
+    labels = np.asarray(faces.targets, np.int64)
+    epoch = len(epoch_sizes(len(labels), BATCH))
+    every, factor = recipe.decay
     plan = TrainingPlan(
-        steps=epoch * (asked.epochs or protocol.epochs),
-        learning_rate=protocol.learning_rate,
-        weight_decay=protocol.weight_decay,
+        steps=epoch * run.epochs,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
         decay=(round(every * epoch), factor),
+        mixed_precision=False,
     )
+    settings = {**vars(run), "faces": hashlib.sha256(labels.tobytes()).hexdigest()}
     strategy = ContinualStrategy(
-        learner=PUBLISHED[learner](network, torch.Generator().manual_seed(protocol.seed), None),
+        learner=REPRODUCED[run.learner](network, torch.Generator().manual_seed(recipe.seed), None),
         plan=plan,
-        rng=np.random.default_rng(protocol.seed),
-        device=device,
-        progress=lambda step, steps, _: report(f"training {learner}", step, steps),
-        resumption=Resumption(begun, epoch, _settings(asked, learner, labels)),
+        rng=np.random.default_rng(recipe.seed),
+        device="cuda" if torch.cuda.is_available() else "cpu",
+        progress=lambda step, steps, _: report(f"training {run.learner}", step, steps),
+        resumption=Resumption(begun, epoch, settings),
     )
-    strategy.train(single_experience(FaceDataset(torch.from_numpy(images), labels)), eval_streams=[])
-    return network
+    strategy.train(single_experience(faces), eval_streams=[])
 
 
-def _settings(asked: Asked, learner: str, labels: NDArray[np.int64]) -> dict[str, Any]:
-    """Return what two runs of a benchmark may differ in, as plain values."""
-    choices = {name: value for name, value in vars(asked).items() if name not in ("root", "learner")}
-    faces = hashlib.sha256(labels.tobytes()).hexdigest()
-    return {**choices, "learner": learner, "faces": faces}
-
-
-def _deviations(asked: Asked, protocol: Protocol) -> tuple[str, ...]:
-    changed = {
-        "split": (asked.split, "official"),
-        "learner": (asked.learner or protocol.learner, protocol.learner),
-        "backbone": (asked.backbone or protocol.backbone, protocol.backbone),
-        "weights": (asked.weights or "random", "pretrained"),
-        "image size": (asked.image_size or protocol.image_size, protocol.image_size),
-        "epochs": (asked.epochs or protocol.epochs, protocol.epochs),
-    }
-    return tuple(
-        f"{what}: {ours}, not {theirs}" for what, (ours, theirs) in changed.items() if ours != theirs
-    )
+def _deviations(run: _Run, published: _Run) -> tuple[str, ...]:
+    theirs = vars(published)
+    changed = [
+        f"{name.replace('_', ' ')}: {ours}, not {theirs[name]}"
+        for name, ours in vars(run).items()
+        if ours != theirs[name]
+    ]
+    return (*changed, *ALWAYS, *OF_LEARNER[run.learner])
 
 
 def _write(result: Reproduction, output: Path) -> None:

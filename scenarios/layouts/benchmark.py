@@ -1,4 +1,4 @@
-"""A published benchmark: its classes in a fixed order, its recipe, and its faces as a stream."""
+"""A published benchmark: its classes in a fixed order, its faces as a stream, and the published recipes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,13 +42,8 @@ class Protocol:
     name: str
     layout: Literal["owdfa", "owdfa40"]
     learner: str
-    backbone: str
+    """Of the published row."""
     image_size: int
-    epochs: int
-    learning_rate: float
-    weight_decay: float
-    decay: Sequence[float]
-    """Epochs between two steps of the learning rate, and the factor of each."""
     seed: int
     """Of the split."""
     classes: Sequence[BenchmarkClass]
@@ -64,6 +59,20 @@ class Protocol:
     def novel(self) -> tuple[str, ...]:
         """Names of the others, in order."""
         return tuple(each.name for each in self.classes if not each.known)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a learner was trained for its published tables."""
+
+    backbone: str
+    weights: str
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    decay: Sequence[float]
+    """Epochs between two steps of the learning rate, and the factor of each."""
+    seed: int
 
 
 @dataclass
@@ -83,10 +92,25 @@ def read_protocol(name: str) -> Protocol:
     """
     if name not in NAMES:
         raise NotFound(f"benchmark {name!r}: there is none of that name. Choose one of {', '.join(NAMES)}.")
-    text = (resources.files("scenarios") / "benchmarks" / f"{name}.toml").read_text(encoding="utf-8")
-    values = tomllib.loads(text)
+    values = _read(f"{name}.toml")
     classes = [BenchmarkClass(**each) for each in values.pop("classes")]
     return Protocol(name, classes=classes, **values)
+
+
+def read_recipe(learner: str) -> Recipe:
+    """Return how a learner was trained for its published tables.
+
+    Raises:
+        NotFound: if it is none of those that were published on these benchmarks.
+    """
+    recipes = _read("recipes.toml")
+    if learner not in recipes:
+        raise NotFound(f"learner {learner!r}: no published recipe. Choose one of {', '.join(recipes)}.")
+    return Recipe(**recipes[learner])
+
+
+def _read(file: str) -> dict[str, Any]:
+    return tomllib.loads((resources.files("scenarios") / "benchmarks" / file).read_text(encoding="utf-8"))
 
 
 def read_faces(protocol: Protocol, root: Path, split: Split = "official") -> Faces:

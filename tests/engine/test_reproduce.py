@@ -29,12 +29,13 @@ def test_a_table_with_the_published_row_is_printed_and_written(
     name: str, make: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = make(tmp_path / "data")  # type: ignore[operator]
-    small = ["--backbone", "resnet10t", "--image-size", "96", "--epochs", "1"]
+    small = ["--backbone", "resnet10t", "--weights", "random", "--image-size", "96", "--epochs", "1"]
     words = ["reproduce", name, "--root", str(root), "--output", str(tmp_path / "out"), *small]
     assert run(words) == 0
     shown = capsys.readouterr()
     assert "published" in shown.out
-    assert "backbone: resnet10t, not resnet50" in shown.out + shown.err
+    assert "backbone: resnet10t, not resnet50.ram_in1k" in shown.out + shown.err
+    assert "weights: random, not pretrained" in shown.out + shown.err
     written = json.loads((tmp_path / "out" / f"{name}.json").read_text(encoding="utf-8"))
     assert written["ours"].keys() == written["published"].keys()
     assert written["faces"]["test"] > 0
@@ -45,7 +46,8 @@ def test_a_table_with_the_published_row_is_printed_and_written(
 
 
 def test_interrupted_it_goes_on_after_the_last_whole_epoch(tmp_path: Path) -> None:
-    asked = Asked("owdfa-p1", make_owdfa(tmp_path / "data", 1), backbone="resnet10t", image_size=96, epochs=2)
+    root = make_owdfa(tmp_path / "data", 1)
+    asked = Asked("owdfa-p1", root, backbone="resnet10t", weights="random", image_size=96, epochs=2)
     steps: list[tuple[int, int]] = []
 
     def impatient(what: str, done: int, total: int | None) -> None:

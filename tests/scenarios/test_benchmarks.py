@@ -11,7 +11,7 @@ from PIL import Image
 
 from owcl.errors import BadInput, NotFound
 from scenarios.layouts import owdfa40
-from scenarios.layouts.benchmark import NAMES, continual, offline, read_faces, read_protocol
+from scenarios.layouts.benchmark import NAMES, continual, offline, read_faces, read_protocol, read_recipe
 from scenarios.layouts.owdfa import video_of
 
 COLUMNS = (
@@ -94,6 +94,16 @@ def test_every_protocol_has_its_classes_in_a_fixed_order(name: str, known: int, 
     assert tuple(names) == (*protocol.known, *protocol.novel)
     assert len(set(names)) == len(names)
     assert {"all_acc", "novel_acc", "known_acc"} <= protocol.published.keys()
+
+
+def test_a_recipe_is_of_the_learner_whatever_the_benchmark() -> None:
+    cpl, cal = read_recipe("cpl"), read_recipe("cal")
+    assert (cpl.weight_decay, list(cpl.decay), cpl.seed) == (1e-5, [10, 0.2], 2000)
+    assert (cal.weight_decay, list(cal.decay), cal.seed) == (1e-3, [10, 0.05], 2025)
+    assert read_recipe("mpsl") == cpl
+    assert cal.backbone == f"{cpl.backbone}+frequency_unnormalised"
+    with pytest.raises(NotFound, match="Choose one of cpl, mpsl, cal"):
+        read_recipe("happy")
 
 
 def test_protocol_one_of_owdfa_is_protocol_two_without_real_faces() -> None:
