@@ -95,28 +95,35 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
             training = Training(self.learner, optimiser, schedule)
             done = 0 if self.resumption is None else training.resume(self.resumption)
             in_bfloat16 = self.plan.mixed_precision and is_fast_in_bfloat16(self.device)
-            batches = islice(self.learner.batches(labels, self.rng), done, self.plan.steps)
-            for step, rows in enumerate(batches, start=done + 1):
-                batch = Batch(
-                    images[rows].to(self.device),
-                    torch.from_numpy(labels[rows]).to(self.device),
-                    (step - 1) / self.plan.steps,
-                )
+            batches = self._batches(images, labels, done)
+            batch = next(batches, None)
+            while batch is not None:
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=in_bfloat16):
                     losses = self.learner.losses(batch)
                 optimiser.zero_grad(set_to_none=True)
-                torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+                costs = torch.stack(list(losses.values()))
+                costs.sum().backward()  # type: ignore[no-untyped-call]
                 if self.plan.decay is None:
                     nn.utils.clip_grad_norm_(parameters, self.plan.largest_gradient)
                 optimiser.step()
                 schedule.step()
-                if self.resumption is not None and step % self.resumption.every == 0:
-                    training.save(self.resumption, step)
+                done += 1
+                # Gathered while a GPU still computes, before anybody asks it for numbers.
+                batch = next(batches, None)
+                if self.resumption is not None and done % self.resumption.every == 0:
+                    training.save(self.resumption, done)
                 if self.progress is not None:
-                    self.progress(
-                        step, self.plan.steps, {name: float(loss.detach()) for name, loss in losses.items()}
-                    )
+                    # All at once: each number that is asked for makes a GPU finish first.
+                    named = dict(zip(losses, costs.detach().tolist(), strict=True))
+                    self.progress(done, self.plan.steps, named)
         self.learner.eval()
+
+    def _batches(self, images: Tensor, labels: np.ndarray, done: int) -> Iterator[Batch]:
+        """Yield the batches that are left, on the device."""
+        rows_of = islice(self.learner.batches(labels, self.rng), done, self.plan.steps)
+        for step, rows in enumerate(rows_of, start=done):
+            faces = _moved(images[rows], self.device), _moved(torch.from_numpy(labels[rows]), self.device)
+            yield Batch(*faces, step / self.plan.steps)
 
     def _faces(self, experience: Any) -> tuple[Tensor, np.ndarray]:
         """Return `(N, 3, H, W)` uint8 images and `(N,)` labels of the experience and the memory."""
@@ -126,6 +133,13 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
             images.append(torch.from_numpy(self.replay.images))
             labels.append(self.replay.class_ids)
         return torch.cat(images), np.concatenate(labels)
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device; a GPU takes it from pinned memory, and nobody waits for it."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def _optimiser(
@@ -146,7 +160,10 @@ def _optimiser(
 
 def is_fast_in_bfloat16(device: torch.device) -> bool:
     """Say whether the device computes bfloat16 in hardware; emulated, it is slower than float32."""
+    if device.type == "cuda":
+        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return supported
     if device.type != "cpu":
-        return True
+        return False
     capability = torch.backends.cpu.get_cpu_capability()
     return capability == "AVX512" and torch.cpu._is_avx512_bf16_supported()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from owcl.errors import NotFound
 from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED, REPRODUCED, learner_named
-from owcl.learners.strategy import ContinualStrategy, TrainingPlan
+from owcl.learners.strategy import ContinualStrategy, TrainingPlan, is_fast_in_bfloat16
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
@@ -160,6 +160,25 @@ def test_the_same_seed_learns_the_same(stream: Stream, name: str) -> None:
         learn(learner, stream.images, labels, 3)  # type: ignore[arg-type]
         logits.append(embed(network, stream.test.numpy())[1])
     np.testing.assert_array_equal(logits[0], logits[1])
+
+
+def test_progress_is_told_every_loss_by_name(stream: Stream) -> None:
+    told: list[tuple[int, int, dict[str, float]]] = []
+    network = stream.grown()
+    strategy = ContinualStrategy(
+        learner=LEARNERS["cpl"](network, torch.Generator().manual_seed(2), None),
+        plan=TrainingPlan(2),
+        rng=np.random.default_rng(0),
+        progress=lambda step, steps, losses: told.append((step, steps, losses)),
+    )
+    strategy.train(single_experience(FaceDataset(stream.images, stream.labels)), eval_streams=[])
+    assert [(step, steps) for step, steps, _ in told] == [(1, 2), (2, 2)]
+    assert set(told[0][2]) == {"cross_entropy", "pairs", "pseudo_labels", "entropy"}
+    assert told[0][2]["entropy"] < 0 < told[0][2]["cross_entropy"]
+
+
+def test_a_device_that_nobody_asked_computes_in_float32() -> None:
+    assert not is_fast_in_bfloat16(torch.device("meta"))
 
 
 def test_an_unknown_name_is_answered_with_those_that_there_are() -> None:
