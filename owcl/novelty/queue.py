@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from owcl.novelty.indexes import on_gpu
+
 NEIGHBOURS = 10
 TWIN = 0.01
 """Distance in cosine up to which two faces would teach the same."""
@@ -68,7 +70,7 @@ def _density(candidates: NDArray[np.float32]) -> NDArray[np.float64]:
     import faiss
 
     count = min(NEIGHBOURS + 1, len(candidates))
-    index = faiss.IndexFlatIP(candidates.shape[1])
+    index = on_gpu(faiss.IndexFlatIP(candidates.shape[1]))
     vectors = np.ascontiguousarray(candidates, np.float32)
     index.add(vectors)
     cosines, _ = index.search(vectors, count)

@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA
 
 from owcl.errors import BadInput
 from owcl.novelty.base import NO_CLUSTER, CountEstimate
+from owcl.novelty.indexes import on_gpu
 from owcl.novelty.whitening import WithinClassWhitening
 
 DIMENSIONS = 16
@@ -250,7 +251,7 @@ def nearest_centres(
     """Return the nearest of `(C, D)` centres to each of some rows, and the distances, by `faiss`."""
     import faiss
 
-    index = faiss.IndexFlatL2(centres.shape[1])
+    index = on_gpu(faiss.IndexFlatL2(centres.shape[1]))
     index.add(np.ascontiguousarray(centres, np.float32))
     nearest = np.empty(len(rows), np.int64)
     distances = np.empty(len(rows), np.float32)

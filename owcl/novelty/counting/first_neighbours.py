@@ -16,6 +16,7 @@ from owcl.novelty.counting.base import (
     reduced,
     sample,
 )
+from owcl.novelty.indexes import on_gpu
 
 
 class FirstNeighbourCount(PartitionCount):
@@ -63,7 +64,7 @@ def first_neighbours(points: NDArray[np.floating]) -> NDArray[np.int64]:
     """Return the `(M,)` row of the nearest other of `(M, d)` points, at least two."""
     import faiss
 
-    index = faiss.IndexFlatL2(points.shape[1])
+    index = on_gpu(faiss.IndexFlatL2(points.shape[1]))
     vectors = np.ascontiguousarray(points, np.float32)
     index.add(vectors)
     _, found = index.search(vectors, 2)
