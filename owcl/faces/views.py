@@ -98,7 +98,8 @@ def jittered(pixels: Tensor, brightness: Tensor, contrast: Tensor, first: str) -
     """
     if first == "brightness":
         pixels = (pixels * brightness).clamp(0, 1)
-    grey = (pixels * pixels.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
+    red, green, blue = torch.split(pixels, 1, dim=1)
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
     pixels = torch.lerp(grey.mean(dim=(2, 3), keepdim=True), pixels, contrast).clamp(0, 1)
     return pixels if first == "brightness" else (pixels * brightness).clamp(0, 1)
 
