@@ -72,7 +72,8 @@ def agreed_confidences(weak: Tensor, strong: Tensor, known: Tensor) -> Tensor:
     sure, best = weak.float().softmax(dim=1).max(dim=1)
     agreed = best == strong.argmax(dim=1)
     groups = torch.stack([agreed & known[best], agreed & ~known[best]]).float()
-    return torch.stack([groups @ sure, groups.sum(dim=1)], dim=1)
+    # Sums in place of a product with a vector, which mixed precision would round.
+    return torch.stack([(groups * sure).sum(dim=1), groups.sum(dim=1)], dim=1)
 
 
 def novel_threshold(tally: Tensor, threshold: float, largest_ratio: float = 1.0) -> float | None:

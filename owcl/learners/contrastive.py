@@ -1,4 +1,8 @@
-"""Losses between two views of a batch: who is like whom, and what one view tells the other."""
+"""Losses between two views of a batch: who is like whom, and what one view tells the other.
+
+Cosines are computed in float32, also under mixed precision: divided by a temperature of 0.1 or less, what
+bfloat16 rounds away would be up to a twentieth of a logit.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from owcl.learners.similarity import products
+
 
 def cosine_logits(features: Tensor, prototypes: Tensor) -> Tensor:
     """Return `(B, C)` cosines between `(B, F)` features and `(C, F)` prototypes."""
     directions = functional.normalize(features.float(), dim=1)
-    return directions @ functional.normalize(prototypes.float(), dim=1).T
+    return products(directions, functional.normalize(prototypes.float(), dim=1))
 
 
 def self_distillation(first: Tensor, second: Tensor, sharpness: float, temperature: float = 0.1) -> Tensor:
@@ -29,7 +35,7 @@ def self_distillation(first: Tensor, second: Tensor, sharpness: float, temperatu
         Wen, Zhao and Qi, Parametric Classification for Generalized Category Discovery: A Baseline Study,
         ICCV 2023 (arXiv 2211.11727).
     """
-    views = torch.stack([first, second])
+    views = torch.stack([first, second]).float()
     targets = (views.detach() / sharpness).softmax(dim=2).flip(0)
     return -(targets * functional.log_softmax(views / temperature, dim=2)).sum(dim=2).mean()
 
@@ -63,7 +69,7 @@ def supervised_contrastive(first: Tensor, second: Tensor, labels: Tensor, temper
         return first.sum()
     views, both = torch.cat([first, second]).float(), labels.repeat(2)
     itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
-    alike = (views @ views.T / temperature).masked_fill(itself, -torch.inf)
+    alike = (products(views, views) / temperature).masked_fill(itself, -torch.inf)
     mates = (both[:, None] == both) & ~itself
     log_shares = alike - alike.logsumexp(dim=1, keepdim=True)
     return -(log_shares.masked_fill(~mates, 0).sum(dim=1) / mates.sum(dim=1)).mean()

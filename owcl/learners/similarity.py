@@ -63,7 +63,7 @@ def standardise(features: Tensor) -> Tensor:
 def global_similarity(features: Tensor) -> Tensor:
     """Return the `(B, B)` cosines between `(B, D)` features."""
     directions = functional.normalize(features.float(), dim=1, eps=SMALLEST_NORM)
-    return _products(directions, directions)
+    return products(directions, directions)
 
 
 @torch.no_grad()
@@ -86,7 +86,7 @@ def local_similarity(patches: Tensor) -> Tensor:
     # The weight cancels the norm of the first image's patch, which leaves one matrix product:
     # w_i(p) f_i^p / |f_i^p| = f_i^p / |f_i|, the norm over all patches together.
     weighted = functional.normalize(patches.float().flatten(1), dim=1, eps=SMALLEST_NORM)
-    return _products(weighted, _patch_directions(patches))
+    return products(weighted, _patch_directions(patches))
 
 
 @torch.no_grad()
@@ -132,13 +132,14 @@ def haar_details(feature_map: Tensor) -> Tensor:
 def detail_similarity(band: Tensor) -> Tensor:
     """Return `(B, B)` sums over places of the cosines between `(B, D, R)` details; symmetric."""
     directions = _patch_directions(band)
-    return _products(directions, directions)
+    return products(directions, directions)
 
 
 def _patch_directions(patches: Tensor) -> Tensor:
     return functional.normalize(patches.float(), dim=1, eps=SMALLEST_NORM).flatten(1)
 
 
-def _products(rows: Tensor, columns: Tensor) -> Tensor:
+def products(rows: Tensor, columns: Tensor) -> Tensor:
+    """Return `rows @ columns.T` in the precision of its arguments, also under mixed precision."""
     with torch.autocast(rows.device.type, enabled=False):
         return rows @ columns.T
