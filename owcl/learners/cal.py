@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -19,6 +20,7 @@ from owcl.learners.consistency import (
     Confidence,
     agreed_confidences,
     consistency_loss,
+    epoch_of,
     novel_threshold,
     reinforcement_loss,
 )
@@ -49,8 +51,8 @@ class Recipe:
     reinforcement: float = 0.5
     """Weight of the confident answers; 1 as published."""
     entropy: float = 0.2
-    """Weight of the entropy of the mean prediction, whose classes are far from even in a stream; 0.5 as
-    published."""
+    """Weight of the divergence of the mean prediction from even use of all outputs, which it is far from in a
+    stream; 0.5 as published."""
     threshold: float = 0.9
     """Of the known group."""
     epochs: int = 50
@@ -144,7 +146,7 @@ class CAL(Taught):
         epoch = int(self.state[0])
         losses = {
             "cross_entropy": functional.cross_entropy(both, truth, reduction="sum") / max(len(truth), 1),
-            "entropy": -recipe.entropy * mean_entropy(torch.cat([weak, strong])),
+            "entropy": recipe.entropy * (math.log(weak.shape[1]) - mean_entropy(torch.cat([weak, strong]))),
             "consistency": recipe.consistency
             * consistency_loss(
                 weak[taking_part], strong[taking_part], (epoch + 1) / recipe.epochs, recipe.confidence
@@ -164,7 +166,7 @@ class CAL(Taught):
 
     def _advance(self, progress: float) -> None:
         """At the end of an epoch, take the threshold from its tally and begin another one."""
-        epoch = int(progress * self.recipe.epochs)
+        epoch = epoch_of(progress, self.recipe.epochs)
         if epoch > int(self.state[0]):
             found = novel_threshold(self.tally, self.recipe.threshold, self.recipe.largest_ratio)
             self.state[1] = self.state[1] if found is None else found

@@ -13,6 +13,22 @@ SMALLEST_RATIO = 0.1
 """Of the novel group's confidence to the known group's; keeps a threshold from vanishing."""
 
 
+def epoch_of(progress: float, epochs: int) -> int:
+    """Return in which of `epochs` equal parts of the training a step is, from 0.
+
+    A step at a border begins the next part, also where division has put it a hair before.
+
+    Args:
+        progress: share of the steps that are done, in [0, 1).
+        epochs: parts.
+
+    Example:
+        >>> int(87 / 150 * 50), epoch_of(87 / 150, 50)
+        (28, 29)
+    """
+    return int(progress * epochs + 1e-9)
+
+
 def self_calibration(confidence: Tensor, progress: float) -> Tensor:
     """Return `(B,)` weights that go over from confident faces to unconfident ones.
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from owcl.learners.base import Batch
 from owcl.learners.cal import CAL, OFFICIAL, Recipe
+from owcl.learners.consistency import epoch_of
 from owcl.models.network import Network
 
 
@@ -42,6 +43,13 @@ def test_confident_answers_begin_after_the_warm_up() -> None:
     next(cal.batches(LABELS, np.random.default_rng(0)))
     assert "reinforcement" not in step(cal, 4.9 / 50)
     assert "reinforcement" in step(cal, 5 / 50)
+
+
+@pytest.mark.parametrize("steps_an_epoch", [1, 2, 3, 7, 101])
+def test_an_epoch_begins_with_its_first_step(steps_an_epoch: int) -> None:
+    steps = 50 * steps_an_epoch
+    epochs = [epoch_of(step / steps, 50) for step in range(steps)]
+    assert epochs == [step // steps_an_epoch for step in range(steps)]
 
 
 def test_a_threshold_is_that_of_the_epoch_before() -> None:

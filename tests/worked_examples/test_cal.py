@@ -154,21 +154,6 @@ def test_reinforcement_moves_the_student_where_it_was_selected() -> None:
     assert not weak.grad[2:].any()
 
 
-# Example 6
-
-
-def test_the_total_of_the_published_weights() -> None:
-    supervised = functional.cross_entropy(torch.cat([WEAK[:2], STRONG[:2]]), TRUTH.repeat(2))
-    weak = WEAK[UNLABELLED]
-    total = (
-        supervised
-        + regulariser(WEAK, STRONG)
-        + reinforcement_loss(weak, weak, KNOWN, (0.9, 0.628154))
-        + 0.2 * consistency_loss(WEAK, STRONG, 0.2, "sharpened")
-    )
-    assert total.item() == pytest.approx(0.628192, abs=2e-6)
-
-
 # Examples 7 to 9
 
 

@@ -142,13 +142,6 @@ def test_entropy_is_that_of_the_mean_prediction() -> None:
     assert_close(mean_entropy(FOUR), 1.069950)
 
 
-def test_the_total_may_be_negative() -> None:
-    cross_entropy = margin_cross_entropy(SLOPE, tensor([0]))
-    total = cross_entropy + 0.5 * pair_loss(FOUR, tensor([2, 1, 0, 1])) - mean_entropy(FOUR)
-    total = total + 0.5 * csp_loss(SLOPE.repeat(2, 1), tensor([True, False]), NOISE)
-    assert_close(total, -0.162491)
-
-
 # Example 5
 
 SLOPE = tensor([[2.0, 1.0, 0.0]])
