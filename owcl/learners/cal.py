@@ -86,14 +86,15 @@ OFFICIAL = Recipe(
 class CAL(Taught):
     """Confidence-aware consistency and asymmetric confidence reinforcement on two views.
 
-    Thresholds and statistics are buffers, so that a checkpoint holds them. Outputs without a label are
-    the novel group.
+    Thresholds and statistics are buffers, so that a checkpoint holds them. The known group are the outputs
+    that have labels; beside a teacher, those that it has: a class that was just discovered has labels on the
+    faces that stood out, and is less sure of the others.
 
     Args:
         network: what learns; its head already has an output for every class.
         rng: draws the views.
         recipe: ours by default, or `OFFICIAL`.
-        teacher: the last accepted model, for distillation; it is not changed.
+        teacher: the last accepted model, for distillation; its outputs come first, and it is not changed.
 
     Source:
         CAL, on the benchmark OWDFA-40.
@@ -112,14 +113,16 @@ class CAL(Taught):
     ) -> None:
         super().__init__(network, rng, teacher)
         self.recipe = Recipe() if recipe is None else recipe
-        self.register_buffer("known", torch.zeros(network.num_classes, dtype=torch.bool))
+        earlier = 0 if teacher is None else teacher.num_classes
+        self.register_buffer("known", torch.arange(network.num_classes) < earlier)
         self.register_buffer("tally", torch.zeros(2, 2))
         # The epoch that the tally is of, and the novel group's threshold.
         self.register_buffer("state", torch.zeros(2))
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, about half of them labelled."""
-        self.known[np.unique(labels[labels != UNLABELLED])] = True
+        if not self._teacher:
+            self.known[np.unique(labels[labels != UNLABELLED])] = True
         size = self.recipe.batch_size
         sizes = cycle(epoch_sizes(len(labels), size) if self.recipe.by_epoch else [size])
         if not self.recipe.balanced:
@@ -131,22 +134,45 @@ class CAL(Taught):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return `cross_entropy`, `entropy`, `consistency`, in time `reinforcement`, and `distillation`."""
+        self.begin(batch.progress)
         recipe = self.recipe
         weaker = weak_view if recipe.weak == "shifted" else mirrored_view
         stronger = strong_view if recipe.strong == "masked" else resampled_view
         views = [weaker(batch.images, self.rng), stronger(batch.images, self.rng)]
         images = [to_float(view).contiguous(memory_format=torch.channels_last) for view in views]
-        labelled = batch.labels != UNLABELLED
         features = [self.network(view) for view in images]
         weak, strong = (feature.logits.float() for feature in features)
+        losses = self.from_logits(weak, strong, batch.labels, self.known)
+        if self._teacher and recipe.distillation:
+            labelled = batch.labels != UNLABELLED
+            losses["distillation"] = recipe.distillation * teacher_distillation(
+                self.teacher, images[0][labelled], features[0].pooled[labelled]
+            )
+        return losses
+
+    def begin(self, progress: float) -> None:
+        """Before a step, end an epoch that is over, given the share of the steps that are done."""
+        epoch = epoch_of(progress, self.recipe.epochs)
+        if epoch > int(self.state[0]):
+            self.end_epoch()
+            self.state[0] = epoch
+
+    def end_epoch(self) -> None:
+        """Take the threshold from the tally and begin another one."""
+        found = novel_threshold(self.tally, self.recipe.threshold, self.recipe.largest_ratio)
+        self.state[1] = self.state[1] if found is None else found
+        self.tally.zero_()
+
+    def from_logits(self, weak: Tensor, strong: Tensor, labels: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """Return the losses of `(B, C)` logits of two views, without distillation; see `losses`."""
+        recipe, epoch, labelled = self.recipe, int(self.state[0]), labels != UNLABELLED
         taking_part = torch.ones_like(labelled) if recipe.everyone else ~labelled
-        self._advance(batch.progress)
-        self.tally += agreed_confidences(weak[taking_part], strong[taking_part], self.known)
-        both, truth = torch.cat([weak[labelled], strong[labelled]]), batch.labels[labelled].repeat(2)
-        epoch = int(self.state[0])
+        self.tally += agreed_confidences(weak[taking_part], strong[taking_part], known)
+        both, truth = torch.cat([weak[labelled], strong[labelled]]), labels[labelled].repeat(2)
+        evenness = math.log(len(known)) - mean_entropy(torch.cat([weak, strong]))
         losses = {
             "cross_entropy": functional.cross_entropy(both, truth, reduction="sum") / max(len(truth), 1),
-            "entropy": recipe.entropy * (math.log(weak.shape[1]) - mean_entropy(torch.cat([weak, strong]))),
+            "entropy": recipe.entropy * evenness,
             "consistency": recipe.consistency
             * consistency_loss(
                 weak[taking_part], strong[taking_part], (epoch + 1) / recipe.epochs, recipe.confidence
@@ -156,19 +182,6 @@ class CAL(Taught):
             student = strong if recipe.taught == "strong" else weak
             thresholds = (recipe.threshold, float(self.state[1]))
             losses["reinforcement"] = recipe.reinforcement * reinforcement_loss(
-                weak[~labelled], student[~labelled], self.known, thresholds
-            )
-        if self._teacher and recipe.distillation:
-            losses["distillation"] = recipe.distillation * teacher_distillation(
-                self.teacher, images[0][labelled], features[0].pooled[labelled]
+                weak[~labelled], student[~labelled], known, thresholds
             )
         return losses
-
-    def _advance(self, progress: float) -> None:
-        """At the end of an epoch, take the threshold from its tally and begin another one."""
-        epoch = epoch_of(progress, self.recipe.epochs)
-        if epoch > int(self.state[0]):
-            found = novel_threshold(self.tally, self.recipe.threshold, self.recipe.largest_ratio)
-            self.state[1] = self.state[1] if found is None else found
-            self.state[0] = epoch
-            self.tally.zero_()

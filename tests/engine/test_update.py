@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from sqlalchemy import delete, text
 from sqlalchemy.exc import DatabaseError
@@ -18,7 +19,11 @@ from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
+from owcl.learners.cal import CAL
+from owcl.learners.registry import LEARNERS
+from owcl.learners.strategy import TrainableLearner
 from owcl.memory.replay import Exemplars
+from owcl.models.network import Network
 from owcl.types import Face
 from storage import attributions, experiences, faces, memberships, models
 from storage.schema import MembershipRow
@@ -39,6 +44,8 @@ class Learned:
     """What is remembered of it beside its members."""
     joiners: list[Face]
     calibration_share: float
+    known_to_cal: list[bool]
+    """For each output, whether CAL would have counted it among the known ones."""
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,15 @@ def learned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -
             # As though discovery had never seen that they are of it.
             transaction.execute(delete(MembershipRow).where(MembershipRow.face_id.in_(missed.tolist())))
         registry.release(workspace.store, str(found.id), members[1::3].tolist(), "anna")
-        update(workspace)
+        groups: list[list[bool]] = []
+
+        def watched(network: Network, rng: torch.Generator, teacher: Network | None) -> TrainableLearner:
+            groups.append(CAL(network, rng, teacher=teacher).known.tolist())
+            return LEARNERS["cpl"](network, rng, teacher)
+
+        with pytest.MonkeyPatch.context() as patching:
+            patching.setitem(LEARNERS, "watched", watched)
+            update(workspace, learner="watched")
         with workspace.store.reading() as transaction:
             remembered = memory.recall(transaction)
             joined = remembered.take(
@@ -60,7 +75,7 @@ def learned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -
             )
             joiners = list(faces.by_ids(transaction, joined.face_ids))
         share = workspace.configuration.memory.calibration_share
-    return Learned(missed, members[1::3], joined, joiners, share)
+    return Learned(missed, members[1::3], joined, joiners, share, *groups)
 
 
 def test_faces_of_a_new_method_that_discovery_missed_are_remembered_with_those_it_found(
@@ -123,3 +138,7 @@ def _come_to(workspace: Workspace) -> object:
         judged = attributions.current(transaction, latest.index)
     said = zip(judged.face_ids.tolist(), judged.class_ids.tolist(), judged.p_values.tolist(), strict=True)
     return latest.state, answering.id, judged.model_version, list(said)
+
+
+def test_for_cal_the_class_that_was_just_discovered_is_the_novel_group(learned: Learned) -> None:
+    assert learned.known_to_cal == [True, True, True, False]

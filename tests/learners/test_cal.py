@@ -63,6 +63,29 @@ def test_a_threshold_is_that_of_the_epoch_before() -> None:
     assert cal.state.tolist() == pytest.approx([1, 0.9 * 0.75])
 
 
+@pytest.mark.parametrize(("recipe", "novel"), [(OFFICIAL, 1.2), (Recipe(), 0.9)])
+def test_sure_novel_faces_are_shut_out_by_the_published_threshold_and_not_by_ours(
+    recipe: Recipe, novel: float
+) -> None:
+    cal = learner(recipe)
+    next(cal.batches(LABELS, np.random.default_rng(0)))
+    step(cal, 0.1)
+    cal.tally.copy_(torch.tensor([[0.6, 1.0], [0.8, 1.0]]))
+    step(cal, 0.2)
+    assert cal.state[1].item() == pytest.approx(novel)
+    nearly_certain = torch.tensor([[0.0, 0.0, 9.0, 0.0]])
+    losses = cal.from_logits(nearly_certain, nearly_certain, torch.tensor([-1]), cal.known)
+    assert (losses["reinforcement"] > 0) == (novel < 1)
+
+
+def test_beside_a_teacher_what_it_does_not_answer_with_is_novel_with_labels_too() -> None:
+    torch.manual_seed(0)
+    network, teacher = Network(Channels(), 4), Network(Channels(), 2)
+    cal = CAL(network, torch.Generator().manual_seed(0), teacher=teacher)
+    next(cal.batches(np.array([0, 1, 3, -1]), np.random.default_rng(0)))
+    assert cal.known.tolist() == [True, True, False, False]
+
+
 def test_a_checkpoint_holds_threshold_and_statistics() -> None:
     cal, other = learner(Recipe()), learner(Recipe())
     next(cal.batches(LABELS, np.random.default_rng(0)))
