@@ -37,7 +37,7 @@ from owcl.cli.options import json_option
     show_default=True,
     help="Frames drawn one by one, as published, or videos kept on one side.",
 )
-@click.option("--learner", metavar="NAME", help="cpl, mpsl or cal; else the benchmark's own.")
+@click.option("--learner", metavar="NAME", help="cpl, mpsl, cal or cal_uncounted; else the benchmark's own.")
 @click.option("--backbone", metavar="NAME", help="Else the learner's own, a ResNet-50.")
 @click.option(
     "--weights", metavar="WEIGHTS", help='A file or "random"; else those of ImageNet, as published.'

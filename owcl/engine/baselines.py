@@ -26,7 +26,7 @@ from owcl.engine.setting import (
 )
 from owcl.learners.base import UNLABELLED
 from owcl.learners.kmeans import head_start, semi_supervised_kmeans
-from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED
+from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED, UNCOUNTED, first_outputs, settle
 from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
 from owcl.models.network import Network, with_outputs
@@ -56,10 +56,12 @@ def frozen_kmeans(setting: Setting) -> Predictions:
 
 
 def published(name: str) -> Baseline:
-    """Return a published recipe, run on each experience with the true number of outputs and no replay.
+    """Return a published recipe, run on each experience without replay.
 
-    Its batches are half labelled faces, and later experiences bring none. As in the offline recipe, the
-    labelled set stays at hand; what is not replayed are the unlabelled faces of earlier experiences.
+    It has the true number of outputs; one that is not told it begins with what an earlier experience left,
+    and as many more as make an over-complete head. Its batches are half labelled faces, and later experiences
+    bring none. As in the offline recipe, the labelled set stays at hand; what is not replayed are the
+    unlabelled faces of earlier experiences.
     """
 
     def predictions(setting: Setting) -> Predictions:
@@ -68,21 +70,25 @@ def published(name: str) -> Baseline:
         first = setting.sessions[0]
         for index, session in enumerate(setting.sessions[1:], start=1):
             rng = setting.workspace.rng("official", index)
-            network, torch_rng = grown(network, session.arrived, rng)
+            outputs = first_outputs(name, setting.num_known, session.arrived)
+            network, torch_rng = grown(network, outputs, rng)
             labels = np.concatenate([first.truth, np.full(len(session.images), UNLABELLED, np.int64)])
             images = np.concatenate([first.images, session.images])
             learner = PUBLISHED[name](network, torch_rng, None)
             learn_from(setting, learner, plan(setting), rng, images, labels, f"published {name}")
+            settle(learner)
             yield answers(network, setting.test)
 
     return predictions
 
 
 def rehearsed(name: str) -> Baseline:
-    """Return a learner with owcl's replay memory and distillation, and the true number of outputs.
+    """Return a learner with owcl's replay memory and distillation.
 
-    New outputs start from clusters, as in Happy: from random ones CPL did not come to what k-means does.
-    Where there is a published preset, it is that one, since ours count on the faces found by discovery.
+    It has the true number of outputs, and new ones start from clusters, as in Happy: from random ones CPL did
+    not come to what k-means does. One that is not told the number starts from far too many random ones.
+    Where there is a published preset, it is that one, since ours count on the faces found by discovery; but
+    not of one that is not told the number, whose published pruning lets outputs go before they have learned.
     Faces of an experience enter the memory under the new outputs that the learner itself gives them.
     Learners that need labels are given the truth: they say what forgetting costs where nothing has to be
     discovered.
@@ -98,14 +104,16 @@ def rehearsed(name: str) -> Baseline:
         for index, session in enumerate(setting.sessions[1:], start=1):
             rng = setting.workspace.rng(name, index)
             teacher = network
-            network, torch_rng = grown(teacher, session.arrived, rng)
+            outputs = first_outputs(name, setting.num_known, session.arrived)
+            network, torch_rng = grown(teacher, outputs, rng)
             told = session.truth if name in NEED_LABELS else np.full(len(session.images), UNLABELLED)
             images = np.concatenate([remembered.images, session.images])
             labels = np.concatenate([remembered.class_ids, told])
-            if name not in NEED_LABELS:
+            if name not in NEED_LABELS | UNCOUNTED.keys():
                 give_head_start(network, teacher, images, labels, rng)
-            learner = (LEARNERS | PUBLISHED)[name](network, torch_rng, teacher)
+            learner = (LEARNERS | PUBLISHED | UNCOUNTED)[name](network, torch_rng, teacher)
             learn_from(setting, learner, plan(setting), rng, images, labels, name)
+            settle(learner)
             given = session.truth if name in NEED_LABELS else answers(network, session.images)
             new = given >= teacher.num_classes
             arrivals = found_exemplars(index, session.images[new], given[new])
@@ -177,7 +185,7 @@ BASELINES: dict[str, Baseline] = {
 """What every table carries."""
 PEERS: dict[str, Baseline] = {
     **{f"{name}_official": published(name) for name in PUBLISHED if name != "cpl"},
-    **{name: rehearsed(name) for name in LEARNERS},
+    **{name: rehearsed(name) for name in (*LEARNERS, *UNCOUNTED)},
     "freeze_and_cluster": freeze_and_cluster,
     **LOOPS,
 }

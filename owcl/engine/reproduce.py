@@ -16,9 +16,10 @@ from owcl.engine.workspace import Report, silent
 from owcl.errors import BadInput
 from owcl.evaluation.accuracy import known_novel_all
 from owcl.evaluation.agreement import agreement
+from owcl.evaluation.discovery import relative_count_error
 from owcl.faces.load import Limits, LoadedFace, load_many
 from owcl.learners.base import UNLABELLED
-from owcl.learners.registry import REPRODUCED
+from owcl.learners.registry import REPRODUCED, UNCOUNTED, first_outputs, settle
 from owcl.learners.resuming import Resumption
 from owcl.learners.sampling import epoch_sizes
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
@@ -48,7 +49,8 @@ ALWAYS = (
 STAGES = (
     "stages: the second one, the only one that is released, and nobody says which the published row includes",
 )
-OF_LEARNER = {"cpl": STAGES, "mpsl": STAGES, "cal": ("runs: one, not the mean of three",)}
+RUNS = ("runs: one, not the mean of three",)
+OF_LEARNER = {"cpl": STAGES, "mpsl": STAGES, "cal": RUNS, "cal_uncounted": RUNS}
 """What no run does as published."""
 COLUMNS = ("all_acc", "all_nmi", "all_ari", "novel_acc", "novel_nmi", "novel_ari", "known_acc")
 """As the papers print them, in percent."""
@@ -96,7 +98,7 @@ class Reproduction:
 
 
 def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproduction:
-    """Train a published recipe on its benchmark, with the true number of classes, and write the table.
+    """Train a published recipe on its benchmark, and write the table.
 
     Training is written down after every epoch; interrupted, it goes on there when it is run again.
 
@@ -121,7 +123,8 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
             "for it, unpack it, and name its folder with --root."
         )
     # Before the faces, which take long: weights that cannot be had are said at once.
-    network = _network(run, recipe, len(protocol.classes))
+    outputs = first_outputs(run.learner, len(protocol.known), len(protocol.classes))
+    network = _network(run, recipe, outputs)
     schedule, key = offline(protocol, read_faces(protocol, asked.root, run.split), protocol.seed)
     first, later = schedule.experiences
     labelled, kept = _read(first.paths, run.image_size, "labelled", report)
@@ -135,7 +138,7 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
     predicted = embed(network, test)[1].argmax(axis=1)
     result = Reproduction(
         asked.name,
-        _deviations(run, published),
+        _deviations(run, published) + _count(network, run.learner, protocol),
         {"labelled": len(labelled), "unlabelled": len(unlabelled), "test": len(test)},
         published_columns(truth, predicted, len(protocol.known)),
         protocol.published,
@@ -185,11 +188,11 @@ def _as_published(protocol: Protocol, recipe: Recipe) -> _Run:
     )
 
 
-def _network(run: _Run, recipe: Recipe, num_classes: int) -> Network:
+def _network(run: _Run, recipe: Recipe, outputs: int) -> Network:
     weights = None if run.weights == RANDOM else run.weights
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return Network(build_backbone(run.backbone, weights), num_classes, DROPOUT)
+        return Network(build_backbone(run.backbone, weights), outputs, DROPOUT)
 
 
 def _train(
@@ -206,8 +209,9 @@ def _train(
         mixed_precision=False,
     )
     settings = {**vars(run), "faces": hashlib.sha256(labels.tobytes()).hexdigest()}
+    learner = REPRODUCED[run.learner](network, torch.Generator().manual_seed(recipe.seed), None)
     strategy = ContinualStrategy(
-        learner=REPRODUCED[run.learner](network, torch.Generator().manual_seed(recipe.seed), None),
+        learner=learner,
         plan=plan,
         rng=np.random.default_rng(recipe.seed),
         device="cuda" if torch.cuda.is_available() else "cpu",
@@ -215,6 +219,7 @@ def _train(
         resumption=Resumption(begun, epoch, settings),
     )
     strategy.train(single_experience(faces), eval_streams=[])
+    settle(learner)
 
 
 def _deviations(run: _Run, published: _Run) -> tuple[str, ...]:
@@ -225,6 +230,16 @@ def _deviations(run: _Run, published: _Run) -> tuple[str, ...]:
         if ours != theirs[name]
     ]
     return (*changed, *ALWAYS, *OF_LEARNER[run.learner])
+
+
+def _count(network: Network, learner: str, protocol: Protocol) -> tuple[str, ...]:
+    """Say how many classes a learner found that was not told their number."""
+    if learner not in UNCOUNTED:
+        return ()
+    found, true = network.num_classes, len(protocol.classes)
+    off = relative_count_error(found, true, len(protocol.known))
+    shares = f"{off['all']:.2%} off, {off['novel']:.2%} of the novel ones"
+    return (f"number of classes: not told, {found} found of {true} ({shares})",)
 
 
 def _write(result: Reproduction, output: Path) -> None:

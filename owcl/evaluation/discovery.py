@@ -114,6 +114,19 @@ def count_mae(estimates: Sequence[float], true: Sequence[int]) -> float:
     return count_errors(estimates, true)["mae"]
 
 
+def relative_count_error(found: int, true: int, known: int) -> dict[str, float]:
+    """Return how far a number of classes is from the true one, relative to `all` of them and to the `novel`.
+
+    CAL prints the first, in which the known classes, which nobody has to count, hide most of the error.
+
+    Args:
+        found: number of classes, the known ones included.
+        true: number of classes, above `known`.
+        known: of them, those that have labels.
+    """
+    return {"all": abs(found - true) / true, "novel": abs(found - true) / (true - known)}
+
+
 def false_new(created: int, experiences: int, faces: int) -> dict[str, float]:
     """Return rates of classes created on a stream in which nothing new arrives; NaN for an empty stream."""
     return {

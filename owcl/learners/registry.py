@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from owcl.errors import NotFound
-from owcl.learners import cal, cpl, mpsl
+from owcl.learners import cal, cpl, mpsl, uncounted_cal
 from owcl.learners.cal import CAL
 from owcl.learners.cpl import CPL
 from owcl.learners.happy import Happy
@@ -18,6 +18,7 @@ from owcl.learners.rehearsal import DARK, Rehearsal
 from owcl.learners.simgcd import SimGCD
 from owcl.learners.strategy import TrainableLearner
 from owcl.learners.supervised import Supervised
+from owcl.learners.uncounted_cal import UncountedCAL
 from owcl.models.network import Network
 
 Build = Callable[[Network, torch.Generator, Network | None], TrainableLearner]
@@ -54,17 +55,40 @@ PUBLISHED: dict[str, Build] = {
     "cpl": _published(CPL, cpl.OFFICIAL),
     "mpsl": _published(MPSL, mpsl.OFFICIAL),
     "cal": _published(CAL, cal.OFFICIAL),
+    "cal_uncounted": _published(UncountedCAL, uncounted_cal.OFFICIAL),
 }
 """The presets that follow published code to the letter, for outputs on which there are no labels."""
 REPRODUCED: dict[str, Build] = {
     "cpl": _published(CPL, replace(cpl.OFFICIAL, view="cropped", by_epoch=True)),
     "mpsl": _published(MPSL, replace(mpsl.OFFICIAL, view="cropped", by_epoch=True)),
     "cal": _published(CAL, replace(cal.OFFICIAL, weak="mirrored", by_epoch=True)),
+    "cal_uncounted": _published(
+        UncountedCAL, replace(uncounted_cal.OFFICIAL, weak="mirrored", by_epoch=True)
+    ),
 }
 """The same with views and epochs as published too, for published benchmarks. In a stream the views are ours,
 so that a table compares ideas."""
+UNCOUNTED: dict[str, Build] = {"cal_uncounted": _ours(UncountedCAL)}
+"""Those that are not told how many classes there are."""
 NEED_LABELS = frozenset({"er", "der", "supervised"})
 """Learners that pass over unlabelled faces."""
+
+
+def first_outputs(name: str, num_known: int, num_classes: int) -> int:
+    """Return how many outputs the head of a learner begins with.
+
+    Args:
+        name: of the learner.
+        num_known: classes that have labels.
+        num_classes: of all faces; a learner that is not told it begins with far more outputs.
+    """
+    return uncounted_cal.OUTPUTS_PER_KNOWN * num_known if name in UNCOUNTED else num_classes
+
+
+def settle(learner: TrainableLearner) -> None:
+    """After training, leave the head of a learner the outputs that it answers with."""
+    if isinstance(learner, UncountedCAL):
+        learner.settle()
 
 
 def learner_named(name: str) -> Build:

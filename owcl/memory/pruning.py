@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+Merged = Literal["mean", "unit"]
+"""Length of a row that others were merged into: the mean of theirs, or 1 as in the released code, which gives
+just these rows another scale."""
 COVERAGE = 0.9544
 """Share of the predictions that the rows kept for certain cover: two sigma of a Gaussian."""
 
@@ -37,29 +41,45 @@ def kept_count(usage: NDArray[np.int64], coverage: float = COVERAGE) -> int:
     Source:
         CAL, dynamic prototype pruning (DPP).
     """
+    certain = certain_count(usage, coverage)
+    tail = np.sort(usage)[::-1].astype(float)[certain:]
+    if not len(tail):
+        return certain
+    steps = np.abs(np.diff(tail, prepend=tail[0]))
+    typical = np.abs(np.diff(tail)).mean() if len(tail) > 1 else 0.0
+    fails = np.flatnonzero((tail < tail.mean()) & (steps < typical))
+    return int(certain + (fails[0] if len(fails) else len(tail)))
+
+
+def certain_count(usage: NDArray[np.int64], coverage: float = COVERAGE) -> int:
+    """Return how many rows, the most used ones, stay whatever follows: one fewer than cover the predictions.
+
+    All of them where there is no prediction.
+
+    Args:
+        usage: `(n,)` predictions of each row, in any order.
+        coverage: in (0, 1].
+    """
     used = np.sort(usage)[::-1].astype(float)
     if not used.sum():
         return len(used)
     covered = np.flatnonzero(used.cumsum() / used.sum() >= coverage)
-    if not len(covered):
-        return len(used)
-    tail = used[covered[0] :]
-    steps = np.abs(np.diff(tail, prepend=tail[0]))
-    typical = np.abs(np.diff(tail)).mean() if len(tail) > 1 else 0.0
-    fails = np.flatnonzero((tail < tail.mean()) & (steps < typical))
-    return int(covered[0] + (fails[0] if len(fails) else len(tail)))
+    return int(covered[0]) if len(covered) else len(used)
 
 
-def pruned(prototypes: NDArray[np.float64], usage: NDArray[np.int64], coverage: float = COVERAGE) -> Pruned:
+def pruned(
+    prototypes: NDArray[np.float64],
+    usage: NDArray[np.int64],
+    coverage: float = COVERAGE,
+    merged: Merged = "unit",
+) -> Pruned:
     """Keep the rows that are used and merge each other one into the most similar of them.
 
     Args:
         prototypes: `(n, D)`.
         usage: `(n,)` predictions of each row.
         coverage: see `kept_count`.
-
-    Returns:
-        Merged rows are means brought to unit length, as in the released code; others keep their length.
+        merged: length of merged rows, which are means of those that they were; other rows keep theirs.
     """
     order = np.argsort(-usage, kind="stable")
     count = kept_count(usage, coverage)
@@ -70,8 +90,9 @@ def pruned(prototypes: NDArray[np.float64], usage: NDArray[np.int64], coverage: 
     absorbed[low] = cosines.argmax(axis=1)
     sums, sizes = np.zeros((count, prototypes.shape[1])), np.bincount(absorbed, minlength=count)
     np.add.at(sums, absorbed, prototypes)
-    merged = _directions(sums / sizes[:, None])
-    rows = np.where((sizes > 1)[:, None], merged, prototypes[kept])
+    lengths = np.bincount(absorbed, np.linalg.norm(prototypes, axis=1), count) / sizes
+    directions = _directions(sums) * (lengths if merged == "mean" else np.ones(count))[:, None]
+    rows = np.where((sizes > 1)[:, None], directions, prototypes[kept])
     return Pruned(rows, kept, absorbed)
 
 

@@ -1,15 +1,20 @@
-"""The head start of peers: new outputs begin where no class is."""
+"""The head start of peers: new outputs begin where no class is; and peers that are not told how many."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from owcl.engine.baselines import give_head_start
-from owcl.engine.setting import answers, grown
+from owcl.config import Configuration, TrainingConfiguration
+from owcl.engine.baselines import PEERS, give_head_start
+from owcl.engine.setting import Session, Setting, answers, grown
+from owcl.engine.workspace import Workspace, silent
 from owcl.learners.base import UNLABELLED
+from owcl.learners.registry import first_outputs
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
 
@@ -69,3 +74,24 @@ def test_where_nothing_is_new_the_head_stays(teacher: Network, rng: np.random.Ge
     network, _ = grown(teacher, KNOWN, rng)
     give_head_start(network, teacher, textures(rng, kinds), kinds, rng)
     assert torch.equal(network.head.weight, teacher.head.weight)
+
+
+@pytest.mark.parametrize("name", ["cal_uncounted", "cal_uncounted_official"])
+def test_a_peer_that_is_not_told_the_number_answers_with_the_outputs_that_are_left(
+    name: str, teacher: Network, rng: np.random.Generator, tmp_path: Path
+) -> None:
+    known, arriving = np.repeat(np.arange(KNOWN), 20), np.repeat(np.arange(KNOWN + NEW), 10)
+    sessions = (
+        Session(textures(rng, known), known, KNOWN),
+        Session(textures(rng, arriving), arriving, KNOWN + NEW),
+    )
+    settings = Configuration(training=TrainingConfiguration(update_steps=2))
+    with Workspace.create(tmp_path / "home", settings) as workspace:
+        held_out = np.zeros(len(known), np.bool_)
+        test = textures(rng, arriving)
+        setting = Setting(workspace, teacher, sessions, held_out, test, KNOWN, silent)
+        before, after = PEERS[name](setting)
+    assert set(before.tolist()) <= {0, 1}
+    assert len(after) == len(arriving)
+    assert after.max() < first_outputs("cal_uncounted", KNOWN, KNOWN + NEW) == 20
+    assert teacher.num_classes == KNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,22 @@ def test_a_table_with_the_published_row_is_printed_and_written(
     table = (tmp_path / "out" / f"{name}.md").read_text(encoding="utf-8")
     assert f"| published | {written['published']['all_acc']:.2f} |" in table
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{name}.json", f"{name}.md"]
+
+
+def test_without_the_number_of_classes_it_says_how_many_were_found(tmp_path: Path) -> None:
+    asked = Asked(
+        "owdfa-p1",
+        make_owdfa(tmp_path / "data", 1),
+        learner="cal_uncounted",
+        backbone="resnet10t",
+        image_size=96,
+        epochs=1,
+    )
+    *_, number = reproduce(asked, tmp_path / "out").deviations
+    found = re.fullmatch(r"number of classes: not told, (\d+) found of 20 \((.+)% off, (.+)% of .*\)", number)
+    assert found
+    assert float(found[2]) == pytest.approx(100 * abs(int(found[1]) - 20) / 20, abs=0.01)
+    assert float(found[3]) == pytest.approx(100 * abs(int(found[1]) - 20) / 12, abs=0.01)
 
 
 def test_interrupted_it_goes_on_after_the_last_whole_epoch(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from owcl.learners.consistency import (
     self_calibration,
 )
 from owcl.learners.losses import mean_entropy
-from owcl.memory.pruning import kept_count, pruned
+from owcl.memory.pruning import COVERAGE, certain_count, kept_count, pruned
 from owcl.models.frequency import FrequencyAttention, cosine_basis
 
 WEAK = tensor(
@@ -158,22 +158,23 @@ def test_reinforcement_moves_the_student_where_it_was_selected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("usage", "kept"),
+    ("usage", "certain", "kept"),
     [
-        ([650, 300, 40, 6, 4], 4),
-        ([50, 30, 10, 5, 3, 1, 1], 6),
-        ([60, 20, 10, 4, 3, 2, 1], 7),
-        ([500, 300, 150, 30, 0, 0, 0, 0, 0, 0], 5),
-        ([96, 2, 1, 1], 2),
-        ([90, 4, 3, 3], 4),
-        ([7, 0, 0, 0], 2),
-        ([100, 100, 100, 100], 4),
-        ([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 10),
-        ([0, 0, 0], 3),
+        ([650, 300, 40, 6, 4], 2, 4),
+        ([50, 30, 10, 5, 3, 1, 1], 4, 6),
+        ([60, 20, 10, 4, 3, 2, 1], 4, 7),
+        ([500, 300, 150, 30, 0, 0, 0, 0, 0, 0], 2, 5),
+        ([96, 2, 1, 1], 0, 2),
+        ([90, 4, 3, 3], 2, 4),
+        ([7, 0, 0, 0], 0, 2),
+        ([100, 100, 100, 100], 3, 4),
+        ([10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 8, 10),
+        ([0, 0, 0], 3, 3),
     ],
 )
-def test_rows_that_survive_pruning(usage: list[int], kept: int) -> None:
+def test_rows_that_survive_pruning(usage: list[int], certain: int, kept: int) -> None:
     shuffled = np.random.default_rng(0).permutation(usage)
+    assert certain_count(shuffled) == certain
     assert kept_count(shuffled) == kept
 
 
@@ -187,9 +188,25 @@ def test_low_rows_are_merged_into_the_most_similar_one_that_is_kept() -> None:
     assert result.absorbed.tolist() == [1, 2, 0, 3, 1]
 
 
-@pytest.mark.parametrize(("tail", "kept"), [([10, 6, 2], True), ([10, 5, 2], False)])
-def test_of_a_tail_of_three_the_last_stays_if_the_middle_is_high(tail: list[int], kept: bool) -> None:
-    assert (kept_count(np.array([300, *tail])) == 4) == kept
+def test_nothing_goes_while_the_two_least_used_rows_answer_for_more_than_coverage_leaves(
+    rng: np.random.Generator,
+) -> None:
+    usages = [rng.integers(1, 200, rng.integers(2, 12)) for _ in range(500)]
+    fixed = [usage for usage in usages if np.sort(usage)[:2].sum() > (1 - COVERAGE) * usage.sum()]
+    assert len(fixed) > 100
+    assert all(kept_count(usage) == len(usage) for usage in fixed)
+
+
+def test_of_a_tail_of_three_the_last_stays_exactly_if_the_middle_is_no_less_than_the_mean(
+    rng: np.random.Generator,
+) -> None:
+    for _ in range(200):
+        high, middle, low = np.sort(rng.integers(0, 20, 3))[::-1].tolist()
+        usage = np.array([3000, high, middle, low])
+        assert certain_count(usage) == 0
+        usage = np.array([300, 300, high, middle, low])
+        if certain_count(usage) == 2:
+            assert (kept_count(usage) == 5) == (2 * middle >= high + low)
 
 
 # Example 10
