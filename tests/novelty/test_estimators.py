@@ -41,6 +41,20 @@ def test_an_estimate_says_how_many_which_and_how_sure(name: str, rng: np.random.
     assert counter.estimate(points[:10], rng).value == 0
 
 
+@pytest.mark.parametrize(
+    "name", ["scaled_density", "consensus", "density", "first_neighbours", "searched_density"]
+)
+def test_copies_of_one_picture_are_clustered_as_other_faces_are(name: str, rng: np.random.Generator) -> None:
+    points, labels = world([40], rng)
+    known, new = labels < REGISTERED, points[labels == REGISTERED]
+    counter = ESTIMATORS[name](30).fit(points[known], labels[known])
+    copies = np.repeat(new[:1], 60, axis=0)
+    alone = counter.clustered(copies, rng)
+    assert len(np.unique(alone)) == 1
+    beside_others = counter.clustered(np.concatenate([copies, new]), rng)
+    assert len(np.unique(beside_others[:60])) == 1
+
+
 def test_the_configuration_names_every_estimator() -> None:
     said = NoveltyConfiguration.model_fields["count"].description
     assert said is not None

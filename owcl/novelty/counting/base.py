@@ -173,8 +173,10 @@ def numbered(labels: NDArray[np.int64], smallest: int) -> NDArray[np.int64]:
 
 
 def reduced(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the `(M, d)` principal directions of `(M, D)` vectors in which they are clustered."""
+    """Return `(M, D)` vectors in the `(M, d)` principal directions in which they are clustered."""
     dimensions = min(DIMENSIONS, points.shape[1], len(points) - 1)
+    if (points == points[:1]).all():  # Copies of one picture have no direction.
+        return np.zeros((len(points), dimensions))
     # Sixteen of hundreds of directions are had in a fraction of the time of all of them.
     solver = "full" if min(points.shape) <= 2 * DIMENSIONS else "arpack"
     model = PCA(dimensions, svd_solver=solver, random_state=0)

@@ -166,10 +166,15 @@ def _inside(vectors: NDArray[np.floating], rng: np.random.Generator) -> float:
 
 
 def halves(points: NDArray[np.floating], rng: np.random.Generator) -> tuple[NDArray[np.int64], float]:
-    """Return which half each of `(M, D)` points is in, by 2-means, and the separation of the halves."""
+    """Return which half each of `(M, D)` points is in, by 2-means, and the separation of the halves.
+
+    Points that are all the same have one half, the first.
+    """
     from sklearn.cluster import KMeans
 
     space = reduced(points)
+    if not space.any():
+        return np.zeros(len(points), np.int64), 0.0
     seed = int(rng.integers(2**31))
     sides = KMeans(2, n_init=4, random_state=seed).fit_predict(space).astype(np.int64)
     return sides, separation(space[sides == 0], space[sides == 1])

@@ -60,7 +60,8 @@ def standing_out(points: NDArray[np.float64], smallest: int) -> NDArray[np.int64
         return best
     to_neighbour = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(points).kneighbors(points)[0][:, -1]
     for radius in np.unique(np.quantile(to_neighbour, DENSITIES)):
-        labels = numbered(DBSCAN(eps=radius, min_samples=NEIGHBOURS).fit_predict(points), smallest)
+        reach = max(float(radius), np.finfo(np.float64).tiny)  # Copies of one picture are 0 apart.
+        labels = numbered(DBSCAN(eps=reach, min_samples=NEIGHBOURS).fit_predict(points), smallest)
         if not 2 <= len(np.unique(labels)) < len(points):
             continue
         silhouettes = silhouette_samples(points, labels)
