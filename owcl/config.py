@@ -123,7 +123,8 @@ class NoveltyConfiguration(_Part):
     takeover_rate: float = Field(
         0.03, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
     )
-    smallest_class: int = Field(30, ge=10, description="faces that make a class")
+    # With fewer, nothing says whether a cluster is more faces of a class that there is.
+    smallest_class: int = Field(30, ge=20, description="faces that make a class")
     count: Annotated[str, _one_of(ESTIMATORS)] = Field("scaled_density", description=_listed(ESTIMATORS))
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.novelty.drift import is_reposted
+from owcl.novelty.counting.base import sample
+from owcl.novelty.drift import LARGEST_SIDE, is_reposted
 from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
 
 STABLE = 0.5
@@ -47,13 +48,16 @@ def judge(
 ) -> Promotion:
     """Judge a cluster of the pool.
 
+    Copies of one picture have the same embedding and make a class no larger than one of them does.
+
     Args:
         members: `(M, D)` embeddings.
         p_values: `(M,)` of the members.
         stability: share of resamples in which the cluster came back.
-        classes: `(N, D)` exemplars of the registered classes, under the same model.
+        classes: `(N, D)` exemplars of the registered classes, under the same model. A cluster is not
+            compared with a class of which there are fewer than 20, since no probe could tell.
         smallest: faces that make a class.
-        rng: draws the folds of the probes.
+        rng: draws the folds of the probes, and what they see of a large cluster.
         reposted: the cluster compared with known faces that were posted again, where there are enough.
         also_found_by: estimators that have found the same cluster.
         beside_reposted: whether known faces that were posted again came with it, of which it may be a part;
@@ -62,9 +66,10 @@ def judge(
     verdicts = _against(members, classes, rng)
     same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
     reasons = []
-    too_few = len(members) < smallest
+    different = len(np.unique(members, axis=0))
+    too_few = different < smallest
     if too_few:
-        reasons.append(f"{len(members)} faces, {smallest} make a class")
+        reasons.append(f"{_said(len(members), different)}, {smallest} make a class")
     if stability < STABLE:
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
     if same_as:
@@ -75,10 +80,12 @@ def judge(
     nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
     evidence: dict[str, Any] = {
         "size": len(members),
+        "different": different,
         "stability": stability,
         "median_p_value": float(np.median(p_values)),
         "nearest_class": nearest,
         "auc_to_nearest_class": None if nearest is None else round(verdicts[nearest].auc, 4),
+        "not_compared_with": ", ".join(f"class {one}" for one in classes if one not in verdicts) or "none",
         "auc_to_known_posted_again": None if reposted is None else round(reposted.auc, 4),
         "also_found_by": ", ".join(also_found_by) or "no other estimator",
     }
@@ -92,13 +99,18 @@ def judge(
     )
 
 
+def _said(faces: int, different: int) -> str:
+    return f"{faces} faces" if different == faces else f"{faces} faces, {different} without copies"
+
+
 def _against(
     members: NDArray[np.float32], classes: Mapping[int, NDArray[np.float32]], rng: np.random.Generator
 ) -> dict[int, Verdict]:
     if len(members) < SMALLEST_SIDE:
         return {}
+    seen = members[sample(len(members), LARGEST_SIDE, rng)]
     return {
-        class_id: judge_same(members, exemplars, rng)
+        class_id: judge_same(seen, exemplars, rng)
         for class_id, exemplars in classes.items()
         if len(exemplars) >= SMALLEST_SIDE
     }

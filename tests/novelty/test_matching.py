@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
+from owcl.config import NoveltyConfiguration
 from owcl.errors import BadInput
-from owcl.novelty.matching import judge_same
+from owcl.novelty.drift import LARGEST_SIDE
+from owcl.novelty.matching import SMALLEST_SIDE, judge_same
 from owcl.novelty.promotion import judge
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
 
@@ -62,6 +65,42 @@ def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator)
         "25 faces, 30 make a class",
         "came back in 30% of resamples, 50% are needed",
     )
+
+
+def test_copies_of_one_picture_are_no_class(rng: np.random.Generator) -> None:
+    copies = np.repeat(_cloud(1, 3, rng), 40, axis=0)
+    promotion = judge(copies, np.full(40, 0.01), 1.0, {}, 30, rng)
+    assert promotion.reasons == ("40 faces, 1 without copies, 30 make a class",)
+    assert promotion.lacks_only_faces
+    others = np.concatenate([copies, _cloud(29, 3, rng)])
+    assert judge(others, np.full(69, 0.01), 1.0, {}, 30, rng).accepted
+
+
+def test_a_class_of_too_few_exemplars_to_compare_with_is_named(rng: np.random.Generator) -> None:
+    classes = {7: _cloud(60, 0, rng), 8: _cloud(19, -2, rng)}
+    evidence = judge(_cloud(60, 2, rng), np.full(60, 0.01), 1.0, classes, 30, rng).evidence
+    assert (evidence["nearest_class"], evidence["not_compared_with"]) == (7, "class 8")
+
+
+def test_no_class_may_be_so_small_that_it_cannot_be_compared_with_the_others() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 20"):
+        NoveltyConfiguration(smallest_class=SMALLEST_SIDE - 1)
+    NoveltyConfiguration(smallest_class=SMALLEST_SIDE)
+
+
+def test_of_a_large_cluster_a_sample_is_compared_and_of_a_small_one_every_face(
+    rng: np.random.Generator,
+) -> None:
+    classes = {7: _cloud(100, 0, rng)}
+    for size in (60, 20 * LARGEST_SIDE):
+        same, new = (_cloud(size, shift, rng) for shift in (0, 2))
+        assert judge(same, np.full(size, 0.01), 1.0, classes, 30, rng).same_as == 7
+        assert judge(new, np.full(size, 0.01), 1.0, classes, 30, rng).accepted
+    by_itself = judge_same(_cloud(60, 1, np.random.default_rng(1)), classes[7], np.random.default_rng(2))
+    judged = judge(
+        _cloud(60, 1, np.random.default_rng(1)), np.full(60, 0.01), 1.0, classes, 30, np.random.default_rng(2)
+    )
+    assert judged.evidence["auc_to_nearest_class"] == round(by_itself.auc, 4)
 
 
 def test_the_neighbour_score_is_the_distance_to_the_kth_known_face() -> None:
