@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from sqlalchemy import select
 from owcl.config import Configuration
 from owcl.engine.journal import journalled
 from owcl.engine.workspace import Workspace
-from owcl.errors import BadInput
+from owcl.errors import BadInput, Conflict
 from storage import experiences, runs
 from storage.schema import RunRow
 
@@ -29,6 +31,16 @@ def weigh(workspace: Workspace, fails_with: BaseException | None = None) -> Outc
     if fails_with is not None:
         raise fails_with
     return Outcome(0, np.float64(0.25))
+
+
+@journalled("measure")
+def measure(workspace: Workspace) -> Outcome:
+    return weigh(workspace)
+
+
+@journalled("gather", alone=False)
+def gather(workspace: Workspace, meanwhile: Callable[[Workspace], Outcome] | None = None) -> Outcome:
+    return Outcome(0, np.float64(0.5)) if meanwhile is None else meanwhile(workspace)
 
 
 @pytest.fixture
@@ -77,3 +89,54 @@ def test_what_a_kill_left_running_is_noted_when_it_is_taken_up_again(workspace: 
         ("measure", "running"),
         ("weigh", "done"),
     ]
+
+
+def test_a_second_step_is_refused_while_one_is_at_work_and_not_afterwards(workspace: Workspace) -> None:
+    with pytest.raises(Conflict, match=r"measure \(process \d+\) is at work here, and weigh cannot"):
+        measure(workspace)
+    weigh(workspace)
+    assert [(run.task.verb, run.state) for run in recorded(workspace)] == [
+        ("measure", "failed"),
+        ("weigh", "done"),
+    ]
+
+
+def test_a_step_that_was_killed_holds_up_nobody(workspace: Workspace, tmp_path: Path) -> None:
+    code = (
+        "import fcntl, os, sys; lock = open(sys.argv[1], 'a'); fcntl.flock(lock, fcntl.LOCK_EX); "
+        "print(flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "owcl.lock")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(Conflict, match="is at work here"):
+            weigh(workspace)
+        holder.kill()
+    weigh(workspace)
+
+
+def test_a_step_that_need_not_be_alone_runs_beside_others_and_leaves_the_living_alone(
+    workspace: Workspace,
+) -> None:
+    gather(workspace, weigh)
+    gather(workspace, gather)
+    assert [(run.task.verb, run.state) for run in recorded(workspace)] == [
+        ("gather", "done"),
+        ("weigh", "done"),
+        ("gather", "done"),
+        ("gather", "done"),
+    ]
+
+
+def test_a_living_run_is_not_said_to_be_interrupted(workspace: Workspace) -> None:
+    def look(inside: Workspace) -> Outcome:
+        gather(inside)
+        assert [run.state for run in recorded(inside)] == ["running", "done"]
+        return Outcome(0, np.float64(0.5))
+
+    gather(workspace, look)
