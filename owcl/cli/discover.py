@@ -43,6 +43,11 @@ def discover(root: Path, as_json: bool) -> None:
     if result.promoted:
         rows = [(entry.id, entry.name, result.sizes[entry.id]) for entry in result.promoted]
         output.table(["id", "class", "faces"], rows)
+    if result.unseen_below is not None:
+        output.note(
+            f"A part of so many faces is looked at at a time: a method with fewer than about "
+            f"{result.unseen_below} of them may have gone unseen."
+        )
     if result.waiting > result.drifted:
         output.note(
             "`owcl classes proposals` says why clusters wait; `owcl classes adopt` makes a class of one."

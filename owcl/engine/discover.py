@@ -60,6 +60,8 @@ class DiscoverResult:
     value: int
     low: int
     high: int
+    unseen_below: int | None
+    """Faces below which a method may have gone unseen in so large a pool; none where every one is seen."""
     promoted: tuple[MethodClass, ...]
     sizes: dict[int, int]
     """Faces of each promoted class."""
@@ -305,6 +307,7 @@ def _write(
         value,
         low,
         high,
+        estimate.evidence["unseen_below"],
         tuple(entry for entry, _ in promoted.values()),
         {class_id: size for class_id, (_, size) in promoted.items()},
         sum(one.outcome == "waiting" for one in settled),

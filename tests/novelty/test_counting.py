@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from owcl.errors import BadInput
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import LARGEST_RESAMPLE, agreed, extended, numbered, resample, typical
+from owcl.novelty.counting.base import (
+    LARGEST_RESAMPLE,
+    agreed,
+    extended,
+    numbered,
+    resample,
+    typical,
+    unseen_below,
+)
 from owcl.novelty.counting.density import DensityCount, Heap, unexplained
 from tests.novelty.worlds import REGISTERED, world
 
@@ -87,6 +95,13 @@ def test_a_small_class_beside_large_ones_is_found_in_a_pool_too_large_for_one_tr
     estimate = counter.estimate(pool, rng)
     assert estimate.value == 3
     assert len(np.unique(estimate.labels[labels == 2])) == 1
+
+
+def test_an_estimate_says_how_small_a_class_may_go_unseen(rng: np.random.Generator) -> None:
+    counter, pool, _ = fitted([40], rng)
+    assert counter.estimate(pool, rng).evidence["unseen_below"] is None
+    # Of 60,000 faces one in twenty is looked at, ten of 200.
+    assert unseen_below(60_000, 30) == 200
 
 
 def test_resamples_of_a_large_pool_are_small_and_hold_every_cluster(rng: np.random.Generator) -> None:

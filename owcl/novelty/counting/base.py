@@ -22,6 +22,8 @@ ANCHORS = 40
 """Exemplars of each registered class that take part in a clustering."""
 LARGEST_TREE = 3000
 """Faces that are clustered at a time: neither the time nor the memory of a tree grows with the pool."""
+FEWEST_SEEN = 10
+"""Faces of a class among those that are clustered at a time, without which it is not seen."""
 RESAMPLES = 20
 RESAMPLED = 0.8
 LARGEST_RESAMPLE = 1000
@@ -132,7 +134,13 @@ class PartitionCount(ABC):
         return self._metric.transform(pool)
 
     def _evidence(self, pool: int, counts: list[int]) -> dict[str, object]:
-        return {"pool": pool, "smallest": self.smallest, **spread(counts), **self.scale()}
+        return {
+            "pool": pool,
+            "smallest": self.smallest,
+            "unseen_below": unseen_below(pool, self.smallest),
+            **spread(counts),
+            **self.scale(),
+        }
 
     def scale(self) -> dict[str, float]:
         """Return what the registered classes say of the scale, as plain values."""
@@ -154,6 +162,28 @@ class PartitionCount(ABC):
         self, points: NDArray[np.float32], smallest: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """Return the `(M,)` part of each whitened face, counted from 0; `NO_CLUSTER` for one in none."""
+
+
+def unseen_below(pool: int, smallest: int) -> int | None:
+    """Return below how many faces a class of a pool may go unseen, since a sample is clustered at a time.
+
+    From there on, `FEWEST_SEEN` of its faces are expected among those that are looked at first.
+
+    Args:
+        pool: faces in it.
+        smallest: faces that make a class.
+
+    Returns:
+        None where every class is seen.
+
+    Example:
+        >>> unseen_below(50_000, 30)
+        167
+        >>> unseen_below(9_000, 30) is None
+        True
+    """
+    needed = -(-FEWEST_SEEN * pool // LARGEST_TREE)
+    return needed if needed > smallest else None
 
 
 def clusters_of(labels: NDArray[np.int64]) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.counting.base import (
+    FEWEST_SEEN,
     LARGEST_TREE,
     PartitionCount,
     among,
@@ -20,8 +21,6 @@ from owcl.novelty.counting.base import (
 )
 
 NEIGHBOURS = 5
-SMALLEST_CORE = 10
-"""Faces that make the dense core of a cluster."""
 KNOWN_SHARE = 0.1
 """Share of anchors from which on a cluster looks like a registered class."""
 
@@ -63,7 +62,7 @@ class DensityCount(PartitionCount):
         """Return the clusters of the pool, without those that false alarms explain."""
         found: list[Heap] = []
         left = np.arange(len(points))
-        while len(left) >= SMALLEST_CORE:
+        while len(left) >= FEWEST_SEEN:
             heaps = self._look(points, left, rng)
             if not heaps:
                 break
@@ -80,8 +79,8 @@ class DensityCount(PartitionCount):
         count = clusters_of(everything)
         sizes = np.bincount(labels + 1, minlength=count + 1)[1:]
         anchored = np.bincount(everything[len(rows) :] + 1, minlength=count + 1)[1:]
-        looks_known = (anchored >= KNOWN_SHARE * (sizes + anchored))[sizes >= SMALLEST_CORE]
-        cores = numbered(labels, SMALLEST_CORE)
+        looks_known = (anchored >= KNOWN_SHARE * (sizes + anchored))[sizes >= FEWEST_SEEN]
+        cores = numbered(labels, FEWEST_SEEN)
         members = among(points, left, rows, cores)
         return [Heap(left[members == number], bool(known)) for number, known in enumerate(looks_known)]
 
@@ -104,6 +103,6 @@ def clusters(points: NDArray[np.float64]) -> NDArray[np.int64]:
         warnings.simplefilter("ignore")
         from hdbscan import HDBSCAN
 
-        model = HDBSCAN(min_cluster_size=SMALLEST_CORE, min_samples=NEIGHBOURS, core_dist_n_jobs=1)
+        model = HDBSCAN(min_cluster_size=FEWEST_SEEN, min_samples=NEIGHBOURS, core_dist_n_jobs=1)
         labels: NDArray[np.int64] = model.fit_predict(points).astype(np.int64)
     return labels
