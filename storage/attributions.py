@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from owcl.errors import BadInput
 from owcl.types import UNKNOWN, Attributions
 from storage import merges
 from storage.columns import now
-from storage.rows import batches
+from storage.rows import as_columns, batches
 from storage.schema import AttributionRow, FaceRow
 
 _NO_MODEL = 0
@@ -75,12 +77,12 @@ def first_sight(transaction: Connection, experience: int | None = None) -> Attri
 
 def of_faces(transaction: Connection, face_ids: NDArray[np.int64]) -> Attributions:
     """Return what counts now for those of `face_ids` that have been attributed, by ascending face id."""
-    rows: list[Row[*tuple[Any, ...]]] = []
-    for batch in batches(np.unique(face_ids)):
-        newest = select(func.max(AttributionRow.id)).where(AttributionRow.face_id.in_(batch))
-        rows += transaction.execute(_columns(newest.group_by(AttributionRow.face_id))).all()
-    found = _columnwise(rows)
-    return replace(found, class_ids=merges.resolve_all(transaction, found.class_ids))
+    newest = [
+        select(func.max(AttributionRow.id)).where(AttributionRow.face_id.in_(batch))
+        for batch in batches(np.unique(face_ids))
+    ]
+    rows = (transaction.execute(_columns(one.group_by(AttributionRow.face_id))) for one in newest)
+    return resolved(transaction, _columnwise(chain.from_iterable(rows)))
 
 
 def _columns(chosen: Select[int]) -> Select[*tuple[Any, ...]]:
@@ -88,7 +90,7 @@ def _columns(chosen: Select[int]) -> Select[*tuple[Any, ...]]:
         select(
             AttributionRow.face_id,
             AttributionRow.model_version,
-            AttributionRow.class_id,
+            func.coalesce(AttributionRow.class_id, UNKNOWN),
             AttributionRow.probability,
             AttributionRow.p_value,
         )
@@ -102,17 +104,14 @@ def _one_a_face(transaction: Connection, which: ColumnElement[int], experience: 
     if experience is not None:
         chosen = chosen.join(FaceRow, FaceRow.id == AttributionRow.face_id)
         chosen = chosen.where(FaceRow.experience == experience)
-    return _columnwise(list(transaction.execute(_columns(chosen)).all()))
+    return _columnwise(transaction.execute(_columns(chosen)))
 
 
-def _columnwise(rows: list[Row[*tuple[Any, ...]]]) -> Attributions:
-    face_ids, versions, class_ids, probabilities, p_values = zip(*rows, strict=True) if rows else ((),) * 5
+def _columnwise(rows: Iterable[Row[*tuple[Any, ...]]]) -> Attributions:
+    kinds = np.int64, np.int64, np.int64, np.float64, np.float64
+    face_ids, versions, class_ids, probabilities, p_values = as_columns(rows, *kinds)
     return Attributions(
-        face_ids=np.array(face_ids, dtype=np.int64),
-        class_ids=np.array([UNKNOWN if id_ is None else id_ for id_ in class_ids], dtype=np.int64),
-        probabilities=np.array(probabilities, dtype=np.float64),
-        p_values=np.array(p_values, dtype=np.float64),
-        model_version=max(versions, default=_NO_MODEL),
+        face_ids, class_ids, probabilities, p_values, model_version=int(versions.max(initial=_NO_MODEL))
     )
 
 

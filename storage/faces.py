@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from owcl.errors import NotFound
 from owcl.types import Face
 from storage.columns import now
-from storage.rows import batches, id_array
+from storage.rows import as_columns, batches, id_array
 from storage.schema import AttributionRow, FaceRow, MembershipRow
 
 _SHA256_BATCH = 10_000
@@ -93,9 +93,22 @@ def by_ids(transaction: Connection, face_ids: Iterable[int] | NDArray[np.int64])
     for batch in batches(wanted):
         for row in transaction.execute(select(*columns).where(FaceRow.id.in_(batch))):
             found[row.id] = Face(row.id, row.sha256, row.source, (row.width, row.height), row.experience)
-    absent = [face_id for face_id in wanted if face_id not in found]
-    if absent:
-        raise NotFound(f"faces: there is no face {absent[0]}. Faces are listed by their ids.")
+    _refuse_absent(wanted, found)
+    return [found[face_id] for face_id in wanted]
+
+
+def contents(transaction: Connection, face_ids: NDArray[np.int64]) -> list[str]:
+    """Return the sha256 of faces in the order of `face_ids`, in a fraction of the time of the faces.
+
+    Raises:
+        NotFound: if there is no face of one of the ids.
+    """
+    found: dict[int, str] = {}
+    for batch in batches(face_ids):
+        rows = transaction.execute(select(FaceRow.id, FaceRow.sha256).where(FaceRow.id.in_(batch)))
+        found.update({face_id: sha256 for face_id, sha256 in rows})
+    wanted = face_ids.tolist()
+    _refuse_absent(wanted, found)
     return [found[face_id] for face_id in wanted]
 
 
@@ -107,9 +120,9 @@ def in_experience(transaction: Connection, index: int) -> NDArray[np.int64]:
 
 def experience_of_all(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the `(N,)` ids of all faces, ascending, and the experience in which each came."""
-    rows = transaction.execute(select(FaceRow.id, FaceRow.experience).order_by(FaceRow.id)).all()
-    columns = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
-    return columns[:, 0], columns[:, 1]
+    result = transaction.execute(select(FaceRow.id, FaceRow.experience).order_by(FaceRow.id))
+    face_ids, came_in = as_columns(result, np.int64, np.int64)
+    return face_ids, came_in
 
 
 def count(transaction: Connection, index: int | None = None) -> int:
@@ -145,3 +158,9 @@ def pool(transaction: Connection) -> NDArray[np.int64]:
         .order_by(FaceRow.id)
     )
     return id_array(transaction.execute(query).scalars())
+
+
+def _refuse_absent(wanted: Sequence[int], found: Collection[int]) -> None:
+    absent = next((face_id for face_id in wanted if face_id not in found), None)
+    if absent is not None:
+        raise NotFound(f"faces: there is no face {absent}. Faces are listed by their ids.")

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from storage import classes, merges
 from storage.columns import now
-from storage.rows import batches, id_array
+from storage.rows import as_columns, batches, id_array
 from storage.schema import DecisionRow, MembershipRow
 
 Origin = Literal["label", "promotion", "operator", "pseudo"]
@@ -110,9 +110,9 @@ def as_written(transaction: Connection) -> Memberships:
     """Return all faces that belong to a class now, under the class that they were put into."""
     columns = MembershipRow.face_id, MembershipRow.class_id, MembershipRow.origin, MembershipRow.weight
     query = select(*columns).where(MembershipRow.ended.is_(None)).order_by(MembershipRow.face_id)
-    rows = transaction.execute(query).all()
-    face_ids, class_ids, origins, weights = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return Memberships(id_array(face_ids), id_array(class_ids), origins, np.array(weights, np.float64))
+    found = as_columns(transaction.execute(query), np.int64, np.int64, object, np.float64)
+    face_ids, class_ids, origins, weights = found
+    return Memberships(face_ids, class_ids, tuple(origins.tolist()), weights)
 
 
 def resolved(transaction: Connection, found: Memberships) -> Memberships:

@@ -95,8 +95,7 @@ def held_out_faces(transaction: Connection, share: float) -> tuple[NDArray[np.in
     active = memberships.active(transaction)
     live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
     face_ids, class_ids = active.face_ids[live], active.class_ids[live]
-    found = faces.by_ids(transaction, face_ids)
-    chosen = np.array([is_held_out(face.sha256, share) for face in found], bool)
+    chosen = np.array([is_held_out(sha256, share) for sha256 in faces.contents(transaction, face_ids)], bool)
     kept = [
         np.flatnonzero(chosen & (class_ids == class_id))[:LARGEST_CALIBRATION]
         for class_id in np.unique(class_ids)

@@ -180,16 +180,15 @@ def _unlearned(
     known = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
     live = {entry.id for entry in classes.live(transaction)}
     full = {class_id for class_id in live if class_id in known or (remembered.class_ids == class_id).any()}
-    found = faces.by_ids(transaction, active.face_ids)
+    contents = faces.contents(transaction, active.face_ids)
+    members = zip(active.face_ids.tolist(), contents, active.class_ids.tolist(), active.origins, strict=True)
     rows = [
         row
-        for row, (face, class_id, origin) in enumerate(
-            zip(found, active.class_ids.tolist(), active.origins, strict=True)
-        )
+        for row, (face_id, sha256, class_id, origin) in enumerate(members)
         if class_id in live
-        and not memory.is_held_out(face.sha256, share)
+        and not memory.is_held_out(sha256, share)
         and (origin == "operator" or class_id not in full)
-        and learned.get(face.id) != class_id
+        and learned.get(face_id) != class_id
     ]
     return (
         active.face_ids[rows],

@@ -37,6 +37,14 @@ def test_faces_come_back_as_given_in_the_order_asked_for(filled: Store) -> None:
         ]
 
 
+def test_contents_come_back_in_the_order_asked_for(filled: Store) -> None:
+    with filled.reading() as transaction:
+        assert faces.contents(transaction, np.array([7, 2, 7])) == [f"{n:064x}" for n in (6, 1, 6)]
+        assert faces.contents(transaction, np.array([], np.int64)) == []
+        with pytest.raises(NotFound, match="there is no face 99"):
+            faces.contents(transaction, np.array([2, 99]))
+
+
 def test_known_contents_are_told_from_new_ones(filled: Store) -> None:
     with filled.reading() as transaction:
         assert faces.known_sha256(transaction, [f"{3:064x}", "f" * 64]) == {f"{3:064x}"}
