@@ -167,23 +167,24 @@ class Workspace:
             `(M,)` ids of the faces whose files are still there and unchanged, in the given order, and
             their `(M, 3, S, S)` images.
         """
-        from owcl.faces.load import LoadedFace, stacked
+        from owcl.faces.load import LoadedFace
 
         with self.store.reading() as transaction:
             faces = stored_faces.by_ids(transaction, face_ids)
-        present = [
-            (face.id, found)
-            for face, found in zip(faces, self.loaded(face.source for face in faces), strict=True)
-            if isinstance(found, LoadedFace) and found.sha256 == face.sha256
-        ]
+        size = self.configuration.faces.image_size
+        images = np.empty((len(faces), 3, size, size), np.uint8)
+        present: list[int] = []
+        for face, found in zip(faces, self.loaded(face.source for face in faces), strict=True):
+            if isinstance(found, LoadedFace) and found.sha256 == face.sha256:
+                images[len(present)] = found.pixels.transpose(2, 0, 1)
+                present.append(face.id)
         if len(present) < len(faces):
             logger.warning(
                 "%d of %d faces are no longer where they were ingested from, and are left out",
                 len(faces) - len(present),
                 len(faces),
             )
-        images = stacked([found for _, found in present], self.configuration.faces.image_size)
-        return np.array([face_id for face_id, _ in present], np.int64), images
+        return np.array(present, np.int64), images[: len(present)]
 
 
 def _moves(transaction: Connection) -> dict[int, int | None]:
