@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.orm import aliased
 
 from owcl.errors import NotFound
@@ -116,6 +116,13 @@ def in_experience(transaction: Connection, index: int) -> NDArray[np.int64]:
     """Return the `(N,)` ids of the faces of experience `index`, ascending."""
     query = select(FaceRow.id).where(FaceRow.experience == index).order_by(FaceRow.id)
     return id_array(transaction.execute(query).scalars())
+
+
+def move(transaction: Connection, face_ids: NDArray[np.int64], experience: int) -> None:
+    """Let faces belong to another experience, which there is."""
+    for batch in batches(face_ids):
+        moving = update(FaceRow).where(FaceRow.id.in_(batch))
+        transaction.execute(moving.values(experience=experience))
 
 
 def experience_of_all(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

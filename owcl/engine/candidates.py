@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,23 @@ class Settled:
 
     outcome: Outcome
     entry: MethodClass | None
+
+
+def without(judged: Judged, taken: NDArray[np.int64], smallest: int) -> Judged | None:
+    """Return a cluster without faces that were put into a class after it was judged; None if none is left.
+
+    What was to be a class waits if too few faces are left.
+    """
+    member_ids = np.setdiff1d(judged.cluster.member_ids, taken)
+    if len(member_ids) == len(judged.cluster.member_ids):
+        return judged
+    if not len(member_ids):
+        return None
+    promotion = replace(judged.promotion, evidence={**judged.promotion.evidence, "size": len(member_ids)})
+    if promotion.accepted and len(member_ids) < smallest:
+        reason = f"{len(member_ids)} faces that nobody put into a class meanwhile, {smallest} make a class"
+        promotion = replace(promotion, accepted=False, reasons=(reason,), lacks_only_faces=True)
+    return Judged(replace(judged.cluster, member_ids=member_ids), promotion)
 
 
 def settle(transaction: Connection, judged: Judged, experience: int, model_version: int) -> Settled:

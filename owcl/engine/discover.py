@@ -20,12 +20,13 @@ from owcl.engine.candidates import (
     posted_again,
     rejected_examples,
     settle,
+    without,
 )
 from owcl.engine.counting import Counting, Seen
 from owcl.engine.journal import journalled
 from owcl.engine.learning import device, step_progress
 from owcl.engine.workspace import Report, Workspace, silent
-from owcl.errors import BadInput
+from owcl.errors import BadInput, Conflict
 from owcl.faces.reposting import reposted_views
 from owcl.learners.arrivals import ArrivalScores, arrival_scores
 from owcl.learners.strategy import TrainingPlan
@@ -81,22 +82,33 @@ class _Pool:
     held_out: Calibration
 
 
+@dataclass(frozen=True)
+class _CameIn:
+    """An experience and the faces that were in it when discovery began to look at them."""
+
+    experience: int
+    face_ids: NDArray[np.int64]
+
+
 @journalled("discover")
 def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     """Look for new methods among the faces of the latest experience and those that still wait.
 
     Everything is written in one transaction at the end: killed before, it starts afresh and comes to the
-    same result.
+    same result. What people put into classes until then stays there, and faces that come in until then are of
+    the next experience.
 
     Raises:
         BadInput: if there is no model, or nothing was ingested since the last discovery.
+        Conflict: if another step is at work, or has looked at the experience meanwhile.
     """
     answer = workspace.answer()
     experience = _ready_experience(workspace)
     rng = workspace.rng("discover", experience)
     with workspace.store.reading() as transaction:
         waiting = collecting(transaction)
-        candidates = _candidates(transaction, experience, waiting)
+        came_in = _CameIn(experience, faces.in_experience(transaction, experience))
+        candidates = _candidates(transaction, came_in, waiting)
         known = memory.recall(transaction)
     pool = _pool(workspace, answer, known, candidates, waiting, rng, report)
     report("clustering", 0, None)
@@ -113,7 +125,7 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
     registered = {**counting.by_class(), **_rejected(workspace, answer)}
     judged = _judged(pool, seen.vectors, estimate, also_found_by, registered, reposted, settings, rng)
-    return _write(workspace, answer, experience, len(pool.face_ids), estimate, judged)
+    return _write(workspace, answer, came_in, len(pool.face_ids), estimate, judged)
 
 
 def _ready_experience(workspace: Workspace) -> int:
@@ -127,10 +139,10 @@ def _ready_experience(workspace: Workspace) -> int:
     return latest.index
 
 
-def _candidates(transaction: Connection, experience: int, waiting: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return faces of the experience, and earlier ones that are unknown or wait, that belong to no class."""
+def _candidates(transaction: Connection, came_in: _CameIn, waiting: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return faces that came in, and earlier ones that are unknown or wait, that belong to no class."""
     unknown = np.setdiff1d(faces.pool(transaction), posted_again(transaction))
-    present = np.union1d(faces.in_experience(transaction, experience), np.union1d(unknown, waiting))
+    present = np.union1d(came_in.face_ids, np.union1d(unknown, waiting))
     return np.setdiff1d(present, memberships.active(transaction).face_ids)
 
 
@@ -282,12 +294,18 @@ def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.floa
 def _write(
     workspace: Workspace,
     answer: Answer,
-    experience: int,
+    came_in: _CameIn,
     pool: int,
     estimate: CountEstimate,
     judged: Sequence[Judged],
 ) -> DiscoverResult:
+    experience = came_in.experience
     with workspace.store.transaction() as transaction:
+        _refuse_closed(transaction, experience)
+        _leave_for_next(transaction, came_in)
+        taken = memberships.active(transaction).face_ids
+        smallest = workspace.configuration.novelty.smallest_class
+        judged = [left for cluster in judged if (left := without(cluster, taken, smallest)) is not None]
         settled = [settle(transaction, cluster, experience, answer.version) for cluster in judged]
         give_up_unseen(transaction, experience)
         promoted = {
@@ -313,3 +331,21 @@ def _write(
         sum(one.outcome == "waiting" for one in settled),
         drifted,
     )
+
+
+def _refuse_closed(transaction: Connection, experience: int) -> None:
+    state = experiences.status(transaction, experience).state
+    if state != "ingested":
+        raise Conflict(
+            f"experience {experience}: it was {state} by another step meanwhile. One discovery of it is "
+            "expected, and nothing of this one was kept. See `owcl classes list`."
+        )
+
+
+def _leave_for_next(transaction: Connection, came_in: _CameIn) -> None:
+    """Let faces that came in since the others were read begin the next experience, to be looked at then."""
+    late = np.setdiff1d(faces.in_experience(transaction, came_in.experience), came_in.face_ids)
+    if len(late):
+        experiences.begin(transaction, came_in.experience + 1)
+        experiences.set_state(transaction, came_in.experience + 1, "ingested")
+        faces.move(transaction, late, came_in.experience + 1)

@@ -69,12 +69,13 @@ class Alarm:
         )
 
 
-@journalled("ingest")
+@journalled("ingest", alone=False)
 def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent) -> IngestResult:
     """Take in unlabelled faces and attribute them.
 
     Each batch is one transaction, and a content is taken in once: killed at any moment, it goes on when it
-    is run again. Faces join the open experience until `discover` closes it.
+    is run again. Faces join the open experience until `discover` closes it, which it may do meanwhile; the
+    first face after that begins the next one.
 
     Args:
         workspace: with a model.
@@ -86,20 +87,17 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     """
     began = time.monotonic()
     answer = workspace.answer()
-    experience = _open_experience(workspace)
     new = already = quarantined = unknown = without_face = done = 0
     for batch in _embedded(workspace, answer, _batches(workspace.loaded(expand(inputs)), BATCH)):
-        unknown += _take_in(workspace, answer, experience, batch)
+        unknown += _take_in(workspace, answer, batch)
         new += len(batch.fresh)
         already += batch.already
         quarantined += len(batch.bad)
         without_face += sum(face.face_found is False for face in batch.fresh)
         done += len(batch.fresh) + batch.already + len(batch.bad)
         report("ingesting faces", done, None)
-    with workspace.store.transaction() as transaction:
-        if faces.count(transaction, experience):
-            experiences.set_state(transaction, experience, "ingested")
-    alarm = _alarm(workspace, answer, experience)
+    experience, is_open = _settled(workspace)
+    alarm = _alarm(workspace, answer, experience) if is_open else None
     if alarm is not None:
         logger.warning("experience %d: %s: discover tells which", experience, alarm)
     seconds = time.monotonic() - began
@@ -113,7 +111,8 @@ def _alarm(workspace: Workspace, answer: Answer, experience: int) -> Alarm | Non
     with workspace.store.reading() as transaction:
         seen = attributions.first_sight(transaction, experience)
         found = arrival(seen.p_values, answer.doubts.size)
-        shift = _shift(transaction, answer, seen.face_ids)
+        missing = embeddings.missing(transaction, answer.version, experience)
+        shift = _shift(transaction, answer, seen.face_ids, missing)
         if found is None and shift is None:
             return None
         positions = (found.since if found else None, shift.position if shift else None)
@@ -124,30 +123,50 @@ def _alarm(workspace: Workspace, answer: Answer, experience: int) -> Alarm | Non
     return Alarm(unusual, len(seen.face_ids), since[0].source if since else None, shifted)
 
 
-def _shift(transaction: Connection, answer: Answer, face_ids: NDArray[np.int64]) -> Shift | None:
+def _shift(
+    transaction: Connection, answer: Answer, face_ids: NDArray[np.int64], missing: NDArray[np.int64]
+) -> Shift | None:
     taken_for = answer.taken_for(answer.held_out)
     # What discovery found of a class is not a fair sample of it: the faces that stood out.
     labelled = [entry.id for entry in classes.live(transaction) if entry.status == "known"]
     fair = np.isin(taken_for, labelled)
     test = ShiftTest(answer.held_out[fair], taken_for[fair])
-    for start in range(0, len(face_ids), READ_AT_ONCE):
+    # What came in while a new version was learned was embedded by the earlier one.
+    rows = np.flatnonzero(~np.isin(face_ids, missing))
+    for start in range(0, len(rows), READ_AT_ONCE):
         begin = max(0, start - max(WINDOWS))
-        part = face_ids[begin : start + READ_AT_ONCE]
-        vectors = embeddings.read(transaction, answer.version, part).vectors
+        part = rows[begin : start + READ_AT_ONCE]
+        vectors = embeddings.read(transaction, answer.version, face_ids[part]).vectors
         found = test.first(vectors, answer.taken_for(vectors))
         if found is not None:
-            return replace(found, position=begin + found.position)
+            return replace(found, position=int(part[found.position]))
     return None
 
 
-def _open_experience(workspace: Workspace) -> int:
+def _settled(workspace: Workspace) -> tuple[int, bool]:
+    """Return the latest experience, and whether faces still join it; all that came in is ready to look at."""
     with workspace.store.transaction() as transaction:
         latest = experiences.latest(transaction)
         assert latest is not None  # A workspace with a model has experience 0.
-        if not latest.labelled and latest.state in ("open", "ingested"):
-            return latest.index
-        experiences.begin(transaction, latest.index + 1)
-        return latest.index + 1
+        if latest.state == "open":
+            experiences.set_state(transaction, latest.index, "ingested")
+        return latest.index, _is_joined(latest)
+
+
+def _open_experience(transaction: Connection, begin: bool) -> int | None:
+    """Return the experience that faces join now; none where there is none and none is to begin."""
+    latest = experiences.latest(transaction)
+    assert latest is not None  # A workspace with a model has experience 0.
+    if _is_joined(latest):
+        return latest.index
+    if not begin:
+        return None
+    experiences.begin(transaction, latest.index + 1)
+    return latest.index + 1
+
+
+def _is_joined(latest: experiences.ExperienceStatus) -> bool:
+    return not latest.labelled and latest.state in ("open", "ingested")
 
 
 @dataclass(frozen=True)
@@ -220,16 +239,18 @@ def _judged(answer: Answer, fresh: Sequence[LoadedFace]) -> tuple[Embeddings, At
     return embedded, answer.attribute(embedded)
 
 
-def _take_in(workspace: Workspace, answer: Answer, experience: int, batch: _Batch) -> int:
+def _take_in(workspace: Workspace, answer: Answer, batch: _Batch) -> int:
     """Write a batch and return how many of its faces are unknown."""
-    rows = [
-        faces.NewFace(face.sha256, face.source, face.size, experience, face.face_found)
-        for face in batch.fresh
-    ]
     with workspace.store.transaction() as transaction:
-        face_ids = faces.add_many(transaction, rows)
-        embeddings.write(transaction, Embeddings(face_ids, batch.embedded.vectors, answer.version))
-        attributions.write(transaction, _of_faces(batch.judged, face_ids))
+        experience = _open_experience(transaction, begin=bool(batch.fresh))
+        if experience is not None:
+            rows = [
+                faces.NewFace(face.sha256, face.source, face.size, experience, face.face_found)
+                for face in batch.fresh
+            ]
+            face_ids = faces.add_many(transaction, rows)
+            embeddings.write(transaction, Embeddings(face_ids, batch.embedded.vectors, answer.version))
+            attributions.write(transaction, _of_faces(batch.judged, face_ids))
         quarantine.add_many(transaction, batch.bad, experience)
     return int((batch.judged.class_ids == UNKNOWN).sum())
 

@@ -17,6 +17,7 @@ from owcl.engine.candidates import (
     posted_again,
     rejected_examples,
     settle,
+    without,
 )
 from owcl.novelty.promotion import Promotion
 from owcl.types import Cluster
@@ -149,3 +150,18 @@ def test_what_an_operator_rejected_is_not_offered_again(store: Store) -> None:
     with store.reading() as transaction:
         assert [entry.status for entry in classes.everything(transaction)] == ["rejected"]
         assert decisions.history(transaction)[0].verb == "reject again"
+
+
+def test_a_cluster_goes_on_without_faces_that_were_put_into_a_class_meanwhile() -> None:
+    judged = Judged(Cluster(np.arange(1, 41), np.zeros(4, np.float32), 0.8), GOOD)
+    assert without(judged, np.array([70, 90]), 30) is judged
+    large = without(judged, np.arange(1, 6), 30)
+    assert large is not None
+    assert large.promotion.accepted
+    assert large.cluster.member_ids.tolist() == [*range(6, 41)]
+    assert large.promotion.evidence["size"] == 35
+    small = without(judged, np.arange(1, 21), 30)
+    assert small is not None
+    assert small.promotion.lacks_only_faces
+    assert small.promotion.reasons == ("20 faces that nobody put into a class meanwhile, 30 make a class",)
+    assert without(judged, np.arange(1, 41), 30) is None

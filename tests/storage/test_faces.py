@@ -45,6 +45,15 @@ def test_contents_come_back_in_the_order_asked_for(filled: Store) -> None:
             faces.contents(transaction, np.array([2, 99]))
 
 
+def test_faces_are_moved_to_another_experience(filled: Store) -> None:
+    with filled.transaction() as transaction:
+        faces.move(transaction, np.array([6, 8]), 0)
+        assert faces.in_experience(transaction, 1).tolist() == [7, 9, 10]
+        face_ids, came_in = faces.experience_of_all(transaction)
+    assert face_ids.tolist() == list(range(1, 11))
+    assert came_in.tolist() == [0, 0, 0, 0, 0, 0, 1, 0, 1, 1]
+
+
 def test_known_contents_are_told_from_new_ones(filled: Store) -> None:
     with filled.reading() as transaction:
         assert faces.known_sha256(transaction, [f"{3:064x}", "f" * 64]) == {f"{3:064x}"}
