@@ -31,7 +31,7 @@ class ExistingFolder(click.Path):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
         """Return the path."""
-        folder = super().convert(value, parameter, context)
+        folder = Path(super().convert(value, parameter, context))  # type: ignore[arg-type]
         if not folder.is_dir():
             wrong = "this is a file" if folder.exists() else "there is no such folder"
             raise BadInput(f"{folder}: {wrong}. A folder is expected. Correct the path.")
