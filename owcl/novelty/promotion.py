@@ -23,7 +23,7 @@ class Promotion:
 
     accepted: bool
     same_as: int | None
-    """A class that the cluster is more faces of."""
+    """The class that the cluster is more faces of; the nearest, where it cannot be told from several."""
     reasons: tuple[str, ...]
     """Why it was not accepted; empty where it was."""
     lacks_only_faces: bool
@@ -64,7 +64,8 @@ def judge(
             then it must clearly be something else.
     """
     verdicts = _against(members, classes, rng)
-    same_as = [class_id for class_id, verdict in verdicts.items() if verdict.answer == "same"]
+    by_auc = sorted(verdicts, key=lambda class_id: verdicts[class_id].auc)
+    same_as = next((class_id for class_id in by_auc if verdicts[class_id].answer == "same"), None)
     reasons = []
     different = len(np.unique(members, axis=0))
     too_few = different < smallest
@@ -72,12 +73,12 @@ def judge(
         reasons.append(f"{_said(len(members), different)}, {smallest} make a class")
     if stability < STABLE:
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
-    if same_as:
-        reasons.append(f"cannot be told from class {same_as[0]}")
+    if same_as is not None:
+        reasons.append(f"cannot be told from class {same_as}")
     drifted = is_reposted(reposted, beside_reposted)
     if drifted:
         reasons.append("looks like known faces that were compressed again, resized or blurred")
-    nearest = min(verdicts, key=lambda class_id: verdicts[class_id].auc, default=None)
+    nearest = next(iter(by_auc), None)
     evidence: dict[str, Any] = {
         "size": len(members),
         "different": different,
@@ -91,7 +92,7 @@ def judge(
     }
     return Promotion(
         not reasons,
-        same_as[0] if same_as else None,
+        same_as,
         tuple(reasons),
         too_few and len(reasons) == 1,
         evidence,

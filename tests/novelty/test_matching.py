@@ -59,6 +59,13 @@ def test_more_faces_of_a_class_join_it(rng: np.random.Generator) -> None:
     assert promotion.same_as == 7
 
 
+def test_faces_that_cannot_be_told_from_two_classes_join_the_nearer_one(rng: np.random.Generator) -> None:
+    classes = {7: _cloud(400, 0.15, rng), 8: _cloud(400, 0, rng)}
+    promotion = judge(_cloud(400, 0, rng), np.full(400, 0.01), 1.0, classes, 30, rng)
+    assert judge_same(_cloud(400, 0, rng), classes[7], rng).answer == "same"
+    assert promotion.same_as == promotion.evidence["nearest_class"] == 8
+
+
 def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator) -> None:
     promotion = judge(_cloud(25, 3, rng), np.full(25, 0.01), 0.3, {7: _cloud(60, 0, rng)}, 30, rng)
     assert promotion.reasons == (
