@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 
 from owcl.errors import NotFound
 from owcl.types import Face
+from storage import merges
 from storage.columns import now
 from storage.rows import as_columns, batches, id_array
 from storage.schema import AttributionRow, FaceRow, MembershipRow
@@ -151,17 +152,19 @@ def without_face(transaction: Connection, index: int | None = None) -> NDArray[n
 def pool(transaction: Connection) -> NDArray[np.int64]:
     """Return the `(N,)` ids of faces that wait for discovery, ascending.
 
-    They belong to no class, on nobody's word, and their newest attribution is "none that I know".
+    They belong to no class, on nobody's word, and their newest attribution is "none that I know", or a class
+    that was rejected since, by itself or as what it was merged into.
     """
     newer = aliased(AttributionRow)
     newest = select(func.max(newer.id)).where(newer.face_id == FaceRow.id).scalar_subquery()
     belongs = select(MembershipRow.id).where(
         MembershipRow.face_id == FaceRow.id, MembershipRow.ended.is_(None)
     )
+    rejected = merges.rejected(transaction)
     query = (
         select(FaceRow.id)
         .join(AttributionRow, AttributionRow.id == newest)
-        .where(AttributionRow.class_id.is_(None), ~belongs.exists())
+        .where(AttributionRow.class_id.is_(None) | AttributionRow.class_id.in_(rejected), ~belongs.exists())
         .order_by(FaceRow.id)
     )
     return id_array(transaction.execute(query).scalars())

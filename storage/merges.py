@@ -49,6 +49,12 @@ def absorbed(transaction: Connection, class_id: int) -> list[int]:
     return sorted(id_ for id_ in {class_id, *links} if chain(links, id_)[-1] == class_id)
 
 
+def rejected(transaction: Connection) -> list[int]:
+    """Return the ids of the classes that were rejected, and of all that were merged into one of them."""
+    ids = transaction.execute(select(ClassRow.id).where(ClassRow.status == "rejected")).scalars().all()
+    return [absorbed_id for class_id in ids for absorbed_id in absorbed(transaction, class_id)]
+
+
 def refuse_ring(transaction: Connection, class_id: int, into: int) -> None:
     """Refuse a merge that would lead back to where it starts.
 

@@ -124,3 +124,18 @@ def test_the_pool_holds_faces_now_unknown_that_belong_to_no_class(filled: Store)
         assert faces.pool(transaction).tolist() == [6, 9, 10]
         memberships.end(transaction, [8])
         assert faces.pool(transaction).tolist() == [6, 8, 9, 10]
+
+
+def test_faces_that_were_taken_for_a_class_which_was_rejected_wait_again_but_its_members_do_not(
+    filled: Store,
+) -> None:
+    with filled.transaction() as transaction:
+        kept, merged, rejected = (classes.create(transaction, name) for name in ("kept", "merged", "gone"))
+        columns = np.array([6, 7, 8, 9]), np.array([kept, merged, rejected, rejected])
+        shares = np.full(4, 0.5), np.full(4, 0.3)
+        attributions.write(transaction, Attributions(*columns, *shares, model_version=1))
+        memberships.assign(transaction, [9], rejected, memberships.Grounds("promotion"))
+        assert faces.pool(transaction).tolist() == []
+        classes.merge(transaction, merged, rejected)
+        classes.set_status(transaction, rejected, "rejected")
+        assert faces.pool(transaction).tolist() == [7, 8]
