@@ -88,6 +88,8 @@ class Answer:
         """`(M,)` open-set scores of calibration faces."""
         self.held_out = np.empty((0, exemplars.shape[1]), np.float32)
         """`(M, D)` embeddings of these; none in models that were stored before they were kept."""
+        self.exemplar_faces = np.full(len(exemplars), UNKNOWN, np.int64)
+        """`(N,)` ids of the remembered faces; unknown in models that were stored before they were kept."""
         self._score = score_named(score).fit(exemplars, exemplar_ids)
 
     @classmethod
@@ -140,6 +142,7 @@ class Answer:
         )
         answer.doubts = answer._score.score(held_out)
         answer.held_out = held_out
+        answer.exemplar_faces = memory.face_ids
         return answer
 
     @property
@@ -213,6 +216,7 @@ class Answer:
             "exemplar_ids": self.exemplar_ids,
             "doubts": self.doubts,
             "held_out": self.held_out,
+            "exemplar_faces": self.exemplar_faces,
         }
         facts = {
             "outputs": list(self.outputs),
@@ -249,6 +253,7 @@ class Answer:
         )
         answer.doubts = arrays["doubts"]
         answer.held_out = arrays.get("held_out", answer.held_out)
+        answer.exemplar_faces = arrays.get("exemplar_faces", answer.exemplar_faces)
         return answer
 
 

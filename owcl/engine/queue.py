@@ -106,7 +106,8 @@ def _left_out_scores(
     answer: Answer, recent: _Recent, live: frozenset[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return what a head that has not learned a face says of it: `(C,)` class ids and `(N, C)` scores."""
-    remembered = np.isin(answer.exemplar_ids, list(live))
+    # A recent face that is remembered as well would be left out once and judge itself all the same.
+    remembered = np.isin(answer.exemplar_ids, list(live)) & ~np.isin(answer.exemplar_faces, recent.face_ids)
     head = AnalyticHead(recent.vectors.shape[1])
     head.add(answer.exemplars[remembered], answer.exemplar_ids[remembered], np.ones(remembered.sum()))
     members = recent.vectors[recent.members], recent.class_ids[recent.members], np.ones(recent.members.sum())
