@@ -63,3 +63,9 @@ def read(transaction: Connection, class_id: int | None = None) -> list[Exemplar]
         Exemplar(row.face_id, row.class_id, row.weight, row.origin, row.png)
         for row in transaction.execute(query)
     ]
+
+
+def kept_as(transaction: Connection) -> dict[int, int]:
+    """Return the class of each exemplar, as it was kept, by face id."""
+    rows = transaction.execute(select(ExemplarRow.face_id, ExemplarRow.class_id))
+    return {face_id: class_id for face_id, class_id in rows}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
+from owcl.types import UNKNOWN
 from storage import classes, merges
 from storage.columns import now
 from storage.rows import as_columns, batches, id_array
@@ -120,6 +121,18 @@ def resolved(transaction: Connection, found: Memberships) -> Memberships:
     return replace(found, class_ids=merges.resolve_all(transaction, found.class_ids))
 
 
+def newest(transaction: Connection, face_ids: NDArray[np.int64]) -> Memberships:
+    """Return where those of `face_ids` belong that belonged to a class once; `UNKNOWN` for none any more."""
+    rows = [row for _, row in sorted(_newest(transaction, _unique(face_ids)).items())]
+    found = Memberships(
+        id_array(row.face_id for row in rows),
+        id_array(row.class_id if row.ended is None else UNKNOWN for row in rows),
+        tuple(row.origin for row in rows),
+        np.array([row.weight for row in rows], np.float64),
+    )
+    return resolved(transaction, found)
+
+
 def members(transaction: Connection, class_id: int) -> NDArray[np.int64]:
     """Return the `(N,)` ids of the faces of a class and of all that was merged into it, ascending.
 
@@ -136,10 +149,17 @@ def members(transaction: Connection, class_id: int) -> NDArray[np.int64]:
     return id_array(transaction.execute(query.order_by(MembershipRow.face_id)).scalars())
 
 
-def taken_out(transaction: Connection) -> NDArray[np.int64]:
-    """Return the `(N,)` ids of the faces that belonged to a class once and belong to none now, ascending."""
+def taken_out(transaction: Connection, class_id: int | None = None) -> NDArray[np.int64]:
+    """Return the `(N,)` ids of the faces that belonged to a class once and belong to none now, ascending.
+
+    Args:
+        transaction: reads.
+        class_id: only those that belonged to this class, or to one that stands for it now.
+    """
     present = select(MembershipRow.face_id).where(MembershipRow.ended.is_(None))
     query = select(MembershipRow.face_id).where(MembershipRow.face_id.not_in(present)).distinct()
+    if class_id is not None:
+        query = query.where(MembershipRow.class_id.in_(merges.absorbed(transaction, class_id)))
     return id_array(transaction.execute(query.order_by(MembershipRow.face_id)).scalars())
 
 

@@ -69,12 +69,12 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
 
     root = tmp_path_factory.mktemp("small-world")
     for method in ("real", "sub_pixel", "nearest_neighbour"):
-        _render(root / "known" / method, method, range(80))
-        _render(root / "arriving", method, range(80, 93))
-        _render(root / "quiet", method, range(93, 113))
-        _render(root / "test" / method, method, range(113, 143))
-    _render(root / "arriving", NEW, range(90))
-    _render(root / "test" / NEW, NEW, range(90, 120))
+        render(root / "known" / method, method, range(80))
+        render(root / "arriving", method, range(80, 93))
+        render(root / "quiet", method, range(93, 113))
+        render(root / "test" / method, method, range(113, 143))
+    render(root / "arriving", NEW, range(90))
+    render(root / "test" / NEW, NEW, range(90, 120))
     settings = Configuration(
         faces=FacesConfiguration(image_size=48),
         training=TrainingConfiguration(
@@ -88,7 +88,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
     return SmallWorld(root / "workspace", root / "arriving", root / "quiet", root / "test")
 
 
-def _render(folder: Path, method: str, numbers: Iterable[int]) -> None:
+def render(folder: Path, method: str, numbers: Iterable[int]) -> None:
     from PIL import Image
 
     from scenarios.rendered.build import RenderedFaces

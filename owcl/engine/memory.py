@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,19 +32,44 @@ def is_held_out(sha256: str, share: float) -> bool:
 
 
 def recall(transaction: Connection) -> Exemplars:
-    """Return the remembered faces under the classes that they stand for today."""
+    """Return the remembered faces under the classes that they stand for today.
+
+    Where a face belongs to a class, that class counts, and on whose word it does, whatever the face was
+    remembered as; what was taken out of its class is no example of it any more.
+    """
     rows = exemplars.read(transaction)
-    live = {entry.id for entry in classes.live(transaction)}
+    face_ids = np.array([row.face_id for row in rows], np.int64)
     class_ids = merges.resolve_all(transaction, np.array([row.class_id for row in rows], np.int64))
-    kept = [index for index, class_id in enumerate(class_ids.tolist()) if class_id in live]
-    images = [_from_png(rows[index].png) for index in kept]
+    weights = np.array([row.weight for row in rows], np.float32)
+    origins = origins_of([row.origin for row in rows])
+    places = memberships.newest(transaction, face_ids)
+    members = np.searchsorted(face_ids, places.face_ids)
+    class_ids[members] = places.class_ids
+    weights[members] = places.weights
+    origins[members] = origins_of(places.origins)
+    kept = np.flatnonzero(np.isin(class_ids, [entry.id for entry in classes.live(transaction)]))
+    images = [_from_png(rows[index].png) for index in kept.tolist()]
     return Exemplars(
-        np.array([rows[index].face_id for index in kept], np.int64),
+        face_ids[kept],
         np.stack(images) if images else np.empty((0, 3, 1, 1), np.uint8),
         class_ids[kept],
-        np.array([rows[index].weight for index in kept], np.float32),
-        np.array([_ORIGINS[rows[index].origin] for index in kept], np.int8),
+        weights[kept],
+        origins[kept],
     )
+
+
+def learned(transaction: Connection) -> dict[int, int]:
+    """Return the remembered faces that were learned as a live class, or as one that stands for it today."""
+    kept = exemplars.kept_as(transaction)
+    class_ids = merges.resolve_all(transaction, np.array(list(kept.values()), np.int64))
+    live = {entry.id for entry in classes.live(transaction)}
+    found = zip(kept, class_ids.tolist(), strict=True)
+    return {face_id: class_id for face_id, class_id in found if class_id in live}
+
+
+def origins_of(words: Sequence[str]) -> NDArray[np.int8]:
+    """Return as numbers, `(N,)`, on whose word faces belong to their classes; all guesses are one."""
+    return np.array([_ORIGINS.get(word, PSEUDO_LABELLED) for word in words], np.int8)
 
 
 def remember(transaction: Connection, kept: Exemplars) -> None:

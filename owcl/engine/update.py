@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from owcl.learners.kmeans import semi_supervised_kmeans
 from owcl.learners.registry import Build, learner_named
 from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
-from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
+from owcl.memory.replay import PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
 from owcl.models.randomness import torch_randomness
@@ -36,12 +37,10 @@ VOUCHING_FACES = 3
 """Faces that an operator has put into a class, from which on it is no guess any more."""
 JOINING_WEIGHT = 0.9
 """How much a face counts that joins a class which was just learned; about so many join rightly."""
-ORIGINS = {"label": LABELLED, "operator": OPERATOR_LABELLED}
-
 
 WhoAnswers = Literal["adapted", "extended", "unchanged"]
 """Who answers after an update: a network that passed the gate; the earlier one, with the new classes and what
-people vouch for; or the earlier model as it was, since there was nothing to learn."""
+people vouch for or took back; or the earlier model as it was, since there was nothing to learn."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class _Faces:
     """The faces of one update."""
 
     memory: Exemplars
+    """Without the members."""
     members: Exemplars
     """Faces of classes that the model has not learned, without those held out."""
     unlabelled: NDArray[np.uint8]
@@ -68,6 +68,8 @@ class _Faces:
     labelled_classes: frozenset[int]
     vouched: frozenset[int]
     """Discovered classes of which a person has said that they are one."""
+    corrected: bool
+    """Whether remembered faces stand for another class than they were learned as, or for none."""
 
 
 @journalled("update")
@@ -108,8 +110,8 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
 def _without_learning(
     workspace: Workspace, answer: Answer, experience: int, material: _Faces, report: Report
 ) -> UpdateResult:
-    """Let the network answer as it is; what people vouch for by now changes the handicaps."""
-    if material.vouched != answer.vouched:
+    """Let the network answer as it is; what people vouch for and took back by now changes the head."""
+    if material.corrected or material.vouched != answer.vouched:
         adapted = _fitted(workspace, answer.network, answer.outputs, material.memory, material)
         new = NewVersion(adapted, material.memory, answer.version, {})
         version = store_answer(workspace, new, experience, _seen_anew(workspace, adapted, experience, report))
@@ -124,8 +126,11 @@ def _without_learning(
 def _fitted(
     workspace: Workspace, network: Network, outputs: tuple[int, ...], kept: Exemplars, material: _Faces
 ) -> Answer:
+    # A class of which every face is held out, or was taken away, is none that could be answered.
+    rows = np.isin(material.calibration.class_ids, kept.class_ids)
+    calibration = Calibration(material.calibration.images[rows], material.calibration.class_ids[rows])
     known = material.labelled_classes
-    return Answer.fit(network, outputs, kept, material.calibration, known, doubt(workspace), material.vouched)
+    return Answer.fit(network, outputs, kept, calibration, known, doubt(workspace), material.vouched)
 
 
 def _ready_experience(workspace: Workspace) -> int:
@@ -142,8 +147,8 @@ def _ready_experience(workspace: Workspace) -> int:
 def _gather(workspace: Workspace, experience: int) -> _Faces:
     share = workspace.configuration.memory.calibration_share
     with workspace.store.reading() as transaction:
-        remembered = memory.recall(transaction)
-        member_ids, member_classes, weights, origins = _unlearned(transaction, remembered, share)
+        remembered, learned = memory.recall(transaction), memory.learned(transaction)
+        member_ids, member_classes, weights, origins = _unlearned(transaction, learned, share)
         loose = np.setdiff1d(
             faces.in_experience(transaction, experience), memberships.active(transaction).face_ids
         )
@@ -156,7 +161,11 @@ def _gather(workspace: Workspace, experience: int) -> _Faces:
     present, images = workspace.pixels(held_out)
     calibration = memory.calibration(held_out, held_out_classes, present, images)
     loose, unlabelled = workspace.pixels(loose)
-    return _Faces(remembered, members, unlabelled, loose, calibration, frozenset(labelled), vouched)
+    corrected = learned != dict(zip(remembered.face_ids.tolist(), remembered.class_ids.tolist(), strict=True))
+    remembered = remembered.take(~np.isin(remembered.face_ids, members.face_ids))
+    return _Faces(
+        remembered, members, unlabelled, loose, calibration, frozenset(labelled), vouched, corrected
+    )
 
 
 def vouched_for(transaction: Connection) -> frozenset[int]:
@@ -172,29 +181,28 @@ def vouched_for(transaction: Connection) -> frozenset[int]:
 
 
 def _unlearned(
-    transaction: Connection, remembered: Exemplars, share: float
+    transaction: Connection, learned: Mapping[int, int], share: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]:
-    """Return ids, classes, weights and origins of members that are not remembered under their class."""
-    active = memberships.active(transaction)
-    learned = dict(zip(remembered.face_ids.tolist(), remembered.class_ids.tolist(), strict=True))
-    known = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
-    live = {entry.id for entry in classes.live(transaction)}
-    full = {class_id for class_id in live if class_id in known or (remembered.class_ids == class_id).any()}
+    """Return ids, classes, weights and origins of members that are not remembered under their class.
+
+    Of a class of which some are, the rest is no news, but for what an operator says. A class that was merged
+    into another one is looked at by itself: each of the two may be one that was not learned.
+    """
+    written = memberships.as_written(transaction)
+    active = memberships.resolved(transaction, written)
+    pairs = zip(active.face_ids.tolist(), active.class_ids.tolist(), strict=True)
+    remembered = np.array([learned.get(face_id) == class_id for face_id, class_id in pairs], bool)
+    said = np.array([origin == "operator" for origin in active.origins], bool)
+    news = said | ~np.isin(written.class_ids, written.class_ids[remembered])
+    live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
     contents = faces.contents(transaction, active.face_ids)
-    members = zip(active.face_ids.tolist(), contents, active.class_ids.tolist(), active.origins, strict=True)
-    rows = [
-        row
-        for row, (face_id, sha256, class_id, origin) in enumerate(members)
-        if class_id in live
-        and not memory.is_held_out(sha256, share)
-        and (origin == "operator" or class_id not in full)
-        and learned.get(face_id) != class_id
-    ]
+    held_out = np.array([memory.is_held_out(sha256, share) for sha256 in contents], bool)
+    rows = np.flatnonzero(live & news & ~remembered & ~held_out)
     return (
         active.face_ids[rows],
         active.class_ids[rows],
         active.weights[rows].astype(np.float32),
-        np.array([ORIGINS.get(active.origins[row], PSEUDO_LABELLED) for row in rows], np.int8),
+        memory.origins_of([active.origins[row] for row in rows.tolist()]),
     )
 
 

@@ -1,4 +1,4 @@
-"""A small registry, without images: what verbs on classes are tried on."""
+"""What verbs on classes are tried on: a registry without images, and the small world after an arrival."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import pytest
 
 from storage import classes, experiences, faces, memberships
 from storage.store import Store
+from tests.conftest import NEW, SmallWorld
+
+NUMBER = 4
+"""Of the class of the new method in the small world."""
 
 
 @pytest.fixture
@@ -31,6 +35,28 @@ def store(tmp_path: Path) -> Iterator[Store]:
                     transaction, range(start, start + 4), new, memberships.Grounds("promotion")
                 )
         yield opened
+
+
+@pytest.fixture(scope="session")
+def promoted(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a class of the new method that was not learned yet, and updates of one step."""
+    from owcl.config import FILE_NAME
+    from owcl.engine.ingest import ingest
+    from owcl.engine.workspace import Workspace
+
+    root = small_world.copy(tmp_path_factory.mktemp("promoted"))
+    with Workspace.open(root) as workspace:
+        settings = workspace.configuration
+        steps = settings.training.model_copy(update={"update_steps": 1, "refine_steps": 0})
+        settings.model_copy(update={"training": steps}).write(root / FILE_NAME)
+        ingest(workspace, [str(small_world.arriving)])
+        with workspace.store.transaction() as transaction:
+            arrived = faces.by_ids(transaction, faces.in_experience(transaction, 1))
+            found = [face.id for face in arrived if NEW in face.source]
+            assert classes.create(transaction, birth=classes.Birth(1)) == NUMBER
+            memberships.assign(transaction, found, NUMBER, memberships.Grounds("promotion"))
+            experiences.set_state(transaction, 1, "discovered")
+    return root
 
 
 def members(store: Store) -> dict[int, list[int]]:

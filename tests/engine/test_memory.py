@@ -1,11 +1,76 @@
-"""What is made of remembered faces before a learner sees them."""
+"""Which classes remembered faces stand for, and what is made of them before a learner sees them."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from owcl.engine.memory import OPERATOR_REPEATS, operators_repeated
+from owcl.engine import history, registry
+from owcl.engine.memory import OPERATOR_REPEATS, learned, operators_repeated, recall, remember
 from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
+from storage.store import Store
+
+REAL, FIRST, SECOND = 1, 2, 3
+AS_LEARNED = {1: (REAL, LABELLED), 5: (FIRST, PSEUDO_LABELLED), 13: (FIRST, PSEUDO_LABELLED)}
+"""Faces with the class that they are remembered under, and on whose word; the last belongs to none."""
+
+
+@pytest.fixture
+def remembering(store: Store) -> Store:
+    class_ids, origins = zip(*AS_LEARNED.values(), strict=True)
+    kept = Exemplars(
+        np.array(list(AS_LEARNED)),
+        np.zeros((3, 3, 4, 4), np.uint8),
+        np.array(class_ids),
+        np.ones(3, np.float32),
+        np.array(origins, np.int8),
+    )
+    with store.transaction() as transaction:
+        remember(transaction, kept)
+    return store
+
+
+def remembered(store: Store) -> dict[int, tuple[int, int]]:
+    with store.reading() as transaction:
+        found = recall(transaction)
+    columns = found.class_ids.tolist(), found.origins.tolist()
+    return dict(zip(found.face_ids.tolist(), zip(*columns, strict=True), strict=True))
+
+
+def test_a_face_is_remembered_in_the_class_that_an_operator_put_it_into_until_that_is_undone(
+    remembering: Store,
+) -> None:
+    registry.label(remembering, str(SECOND), [5], "anna")
+    assert remembered(remembering) == AS_LEARNED | {5: (SECOND, OPERATOR_LABELLED)}
+    with remembering.transaction() as transaction:
+        remember(transaction, recall(transaction))
+    history.undo(remembering, "anna")
+    assert remembered(remembering) == AS_LEARNED
+
+
+def test_what_was_taken_out_of_a_class_is_remembered_no_longer(remembering: Store) -> None:
+    registry.release(remembering, str(FIRST), [5], "anna")
+    assert remembered(remembering).keys() == {1, 13}
+
+
+def test_a_class_that_was_merged_and_learned_as_another_has_its_faces_back_when_that_is_undone(
+    remembering: Store,
+) -> None:
+    registry.merge(remembering, str(REAL), str(FIRST), "anna")
+    with remembering.transaction() as transaction:
+        remember(transaction, recall(transaction))
+        assert learned(transaction) == {1: FIRST, 5: FIRST, 13: FIRST}
+    history.undo(remembering, "anna")
+    assert remembered(remembering) == AS_LEARNED
+    with remembering.reading() as transaction:
+        assert learned(transaction)[1] == FIRST
+
+
+def test_faces_of_a_rejected_class_are_not_remembered(remembering: Store) -> None:
+    registry.reject(remembering, str(FIRST), "anna")
+    assert remembered(remembering).keys() == {1}
+    with remembering.reading() as transaction:
+        assert learned(transaction) == {1: REAL}
 
 
 def test_a_face_on_an_operators_word_takes_part_more_often_than_others_of_its_class() -> None:

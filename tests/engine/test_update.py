@@ -1,4 +1,4 @@
-"""What an update remembers, beside what discovery has put into classes; and that it is all or nothing."""
+"""What an update learns once operators had their say, what it remembers, and that it is all or nothing."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from sqlalchemy import delete, text
 from sqlalchemy.exc import DatabaseError
 
 from owcl.config import FILE_NAME
-from owcl.engine import memory, registry
+from owcl.engine import history, memory, registry
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
+from owcl.engine.queue import queue
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.learners.cal import CAL
 from owcl.learners.registry import LEARNERS
 from owcl.learners.strategy import TrainableLearner
 from owcl.memory.replay import Exemplars
+from owcl.models.backbones import FORENSIC
 from owcl.models.network import Network
-from owcl.types import Face
-from storage import attributions, experiences, faces, memberships, models
+from owcl.types import UNKNOWN, Face, MethodClass
+from storage import attributions, classes, experiences, faces, memberships, models
 from storage.schema import MembershipRow
 from tests.conftest import NEW, SmallWorld
+from tests.engine.conftest import NUMBER
 
 DISK_IS_FULL = """
 CREATE TRIGGER disk_is_full BEFORE INSERT ON attributions BEGIN SELECT RAISE(ABORT, 'the disk is full'); END
@@ -46,6 +49,113 @@ class Learned:
     calibration_share: float
     known_to_cal: list[bool]
     """For each output, whether CAL would have counted it among the known ones."""
+
+
+def remembered_as(workspace: Workspace, class_id: int) -> NDArray[np.int64]:
+    with workspace.store.reading() as transaction:
+        remembered = memory.recall(transaction)
+    return remembered.face_ids[remembered.class_ids == class_id]
+
+
+def members_of(workspace: Workspace, class_id: int) -> NDArray[np.int64]:
+    with workspace.store.reading() as transaction:
+        return memberships.members(transaction, class_id)
+
+
+def test_a_class_whose_only_face_is_held_out_is_passed_over(promoted: Path, tmp_path: Path) -> None:
+    with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
+        share = workspace.configuration.memory.calibration_share
+        with workspace.store.reading() as transaction:
+            arrived = faces.by_ids(transaction, faces.in_experience(transaction, 1))
+        held_out = next(face.id for face in arrived if memory.is_held_out(face.sha256, share))
+        alone = registry.make(workspace.store, [held_out], "anna")
+        update(workspace)
+        known = workspace.answer().class_ids
+    assert NUMBER in known
+    assert alone.id not in known
+
+
+@pytest.mark.parametrize("verb", ["reject", "merge"])
+def test_a_known_class_that_was_gone_during_an_update_is_learned_again_once_it_is_back(
+    promoted: Path, tmp_path: Path, verb: str
+) -> None:
+    with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
+        (real,) = (entry for entry in _live(workspace) if entry.name == "real")
+        if verb == "reject":
+            registry.reject(workspace.store, "real", "anna")
+        else:
+            registry.merge(workspace.store, "real", "sub_pixel", "anna")
+        update(workspace)
+        assert real.id not in workspace.answer().class_ids
+        history.undo(workspace.store, "anna")
+        update(workspace)
+        assert {real.id, NUMBER} <= set(workspace.answer().class_ids.tolist())
+        assert len(remembered_as(workspace, real.id)) == 40
+        assert update(workspace).answers == "unchanged"
+
+
+def test_members_of_a_class_that_was_merged_before_it_was_learned_are_learned(
+    promoted: Path, tmp_path: Path
+) -> None:
+    with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
+        members = members_of(workspace, NUMBER)
+        target = registry.merge(workspace.store, str(NUMBER), "real", "anna")
+        assert update(workspace).answers != "unchanged"
+        assert np.isin(members, remembered_as(workspace, target.id)).any()
+        assert update(workspace).answers == "unchanged"
+
+
+def test_what_an_operator_moves_is_learned_where_it_belongs_and_what_is_taken_back_is_forgotten(
+    promoted: Path, tmp_path: Path
+) -> None:
+    with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
+        update(workspace)
+        (real,) = (entry for entry in _live(workspace) if entry.name == "real")
+        moved = remembered_as(workspace, real.id)[:5]
+        registry.label(workspace.store, "sub_pixel", moved.tolist(), "anna")
+        assert update(workspace).answers != "unchanged"
+        (other,) = (entry for entry in _live(workspace) if entry.name == "sub_pixel")
+        assert np.isin(moved, remembered_as(workspace, other.id)).all()
+        history.undo(workspace.store, "anna")
+        released = remembered_as(workspace, NUMBER)[:5]
+        registry.release(workspace.store, str(NUMBER), released.tolist(), "anna")
+        before = workspace.answer().exemplar_ids
+        assert update(workspace).answers == "extended"
+        after = workspace.answer().exemplar_ids
+        assert (after == NUMBER).sum() == (before == NUMBER).sum() - 5
+        assert (after == real.id).sum() == (before == real.id).sum() + 5
+        assert update(workspace).answers == "unchanged"
+
+
+def test_a_face_that_was_learned_in_the_wrong_class_does_not_speak_for_it_in_the_queue(
+    promoted: Path, tmp_path: Path
+) -> None:
+    with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
+        with workspace.store.transaction() as transaction:
+            arrived = faces.by_ids(transaction, faces.in_experience(transaction, 1))
+            wrong = [face.id for face in arrived if "real" in face.source]
+            memberships.assign(transaction, wrong, NUMBER, memberships.Grounds("promotion"))
+        update(workspace)
+        doubts = {question.face_id: question.doubt for question in queue(workspace, 129)}
+        remembered = np.intersect1d(wrong, remembered_as(workspace, NUMBER)).tolist()
+        answer = workspace.answer()
+        answer.exemplar_faces[:] = UNKNOWN
+        answer.save(workspace.root / _weights(workspace), {"backbone": FORENSIC})
+        twice = {question.face_id: question.doubt for question in queue(workspace, 129)}
+    assert remembered
+    assert all(doubts[face_id] > twice[face_id] for face_id in remembered)
+
+
+def _weights(workspace: Workspace) -> str:
+    with workspace.store.reading() as transaction:
+        version = models.answering(transaction)
+    assert version is not None
+    return version.weights
+
+
+def _live(workspace: Workspace) -> list[MethodClass]:
+    with workspace.store.reading() as transaction:
+        return classes.live(transaction)
 
 
 @pytest.fixture(scope="module")
