@@ -146,11 +146,13 @@ def _promote(
 
 
 def _join(transaction: Connection, judged: Judged, class_id: int, verb: str) -> None:
-    after = {"faces": len(judged.cluster.member_ids)}
+    """Let the faces of a cluster belong to a class, but for those that were taken out of it before."""
+    joining = np.setdiff1d(judged.cluster.member_ids, memberships.taken_out(transaction, class_id))
+    after = {"faces": len(joining)}
     decision = decisions.record(
         transaction, decisions.Change(AUTOMATIC, verb, f"class {class_id}", {}, after)
     )
-    memberships.assign(transaction, judged.cluster.member_ids, class_id, grounds(judged.cluster, decision))
+    memberships.assign(transaction, joining, class_id, grounds(judged.cluster, decision))
 
 
 def grounds(cluster: Cluster, decision: int) -> memberships.Grounds:
@@ -158,10 +160,13 @@ def grounds(cluster: Cluster, decision: int) -> memberships.Grounds:
     return memberships.Grounds("promotion", max(0.5, cluster.stability), decision)
 
 
-def rejected_examples(transaction: Connection, limit: int) -> dict[int, NDArray[np.int64]]:
-    """Return up to `limit` face ids of each discovered class that an operator rejected."""
-    return {
+def unlearned_examples(
+    transaction: Connection, learned: NDArray[np.int64], limit: int
+) -> dict[int, NDArray[np.int64]]:
+    """Return the newest `limit` face ids of each class that lives or was rejected and was not `learned`."""
+    found = {
         entry.id: memberships.members(transaction, entry.id)[-limit:]
         for entry in classes.everything(transaction)
-        if entry.status == "rejected"
+        if entry.status != "merged" and entry.id not in learned
     }
+    return {class_id: face_ids for class_id, face_ids in found.items() if len(face_ids)}

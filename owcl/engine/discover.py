@@ -18,8 +18,8 @@ from owcl.engine.candidates import (
     collecting,
     give_up_unseen,
     posted_again,
-    rejected_examples,
     settle,
+    unlearned_examples,
     without,
 )
 from owcl.engine.counting import Counting, Seen
@@ -43,8 +43,9 @@ from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
 from storage import counts, experiences, faces, memberships
 
-REJECTED_EXAMPLES = 100
-"""Faces of each rejected class that a cluster is compared with."""
+UNLEARNED_EXAMPLES = 100
+"""Faces of each class that the model has not learned, rejected ones among them, that a cluster is compared
+with."""
 LEEWAY = 1.5
 """By how much false alarms in the pool may exceed their rate, by chance."""
 VIEWS = 2
@@ -110,7 +111,8 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
         came_in = _CameIn(experience, faces.in_experience(transaction, experience))
         candidates = _candidates(transaction, came_in, waiting)
         known = memory.recall(transaction)
-    pool = _pool(workspace, answer, known, candidates, waiting, rng, report)
+    learned = np.intersect1d(answer.class_ids, known.class_ids)
+    pool = _pool(workspace, answer, known, learned, candidates, waiting, rng, report)
     report("clustering", 0, None)
     reference = memory.reference_sample(known, workspace.rng("reference", experience))
     settings = workspace.configuration.novelty
@@ -123,7 +125,7 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     whole = frozenset(cluster for cluster, verdict in drifted if is_reposted(verdict))
     estimate = counting.divided(estimate, seen, workspace.rng("division", experience), whole)
     also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
-    registered = {**counting.by_class(), **_rejected(workspace, answer)}
+    registered = {**counting.by_class(), **_unlearned(workspace, answer, learned)}
     judged = _judged(pool, seen.vectors, estimate, also_found_by, registered, reposted, settings, rng)
     return _write(workspace, answer, came_in, len(pool.face_ids), estimate, judged)
 
@@ -150,6 +152,7 @@ def _pool(
     workspace: Workspace,
     answer: Answer,
     known: Exemplars,
+    learned: NDArray[np.int64],
     candidates: NDArray[np.int64],
     waiting: NDArray[np.int64],
     rng: np.random.Generator,
@@ -163,7 +166,7 @@ def _pool(
     face_ids, images = workspace.pixels(candidates)
     if len(face_ids) < settings.smallest_class:
         return _Pool(face_ids[:0], images[:0], np.empty(0), Calibration(images[:0], face_ids[:0]))
-    held_out = _held_out(workspace)
+    held_out = _held_out(workspace, learned)
     p_values = _arrival_p_values(workspace, answer, known, images, held_out.images, rng, report)
     chosen = select_arrivals(p_values, settings.false_discovery_rate).chosen | np.isin(face_ids, waiting)
     return _Pool(face_ids[chosen], images[chosen], p_values[chosen], held_out)
@@ -198,10 +201,13 @@ def _arrival_p_values(
     return p_values
 
 
-def _held_out(workspace: Workspace) -> Calibration:
+def _held_out(workspace: Workspace, learned: NDArray[np.int64]) -> Calibration:
+    """Return held-out faces of learned classes; those of others look like arrivals and would hide them."""
     with workspace.store.reading() as transaction:
         share = workspace.configuration.memory.calibration_share
         face_ids, class_ids = memory.held_out_faces(transaction, share)
+    rows = np.isin(class_ids, learned)
+    face_ids, class_ids = face_ids[rows], class_ids[rows]
     return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))
 
 
@@ -280,14 +286,19 @@ class _Reposted:
         return embed(self._answer.network, views)[0], np.tile(self._held_out.class_ids, VIEWS)
 
 
-def _rejected(workspace: Workspace, answer: Answer) -> dict[int, NDArray[np.float32]]:
-    """Return embeddings of rejected classes, so that what an operator refused is not offered again."""
+def _unlearned(
+    workspace: Workspace, answer: Answer, learned: NDArray[np.int64]
+) -> dict[int, NDArray[np.float32]]:
+    """Return embeddings of the classes that the model has not learned.
+
+    So more faces of one that was just discovered are no class of their own, and what an operator refused is
+    not offered again.
+    """
     with workspace.store.reading() as transaction:
-        examples = rejected_examples(transaction, REJECTED_EXAMPLES)
+        examples = unlearned_examples(transaction, learned, UNLEARNED_EXAMPLES)
     return {
         class_id: embed(answer.network, workspace.pixels(face_ids)[1])[0]
         for class_id, face_ids in examples.items()
-        if len(face_ids)
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ from owcl.engine.candidates import (
     collecting,
     give_up_unseen,
     posted_again,
-    rejected_examples,
     settle,
+    unlearned_examples,
     without,
 )
 from owcl.novelty.promotion import Promotion
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def seen(store: Store, members: range, promotion: Promotion, experience: int) -> Settled:
+def seen(store: Store, members: Sequence[int], promotion: Promotion, experience: int) -> Settled:
     cluster = Cluster(np.array(members), np.zeros(4, np.float32), 0.8)
     with store.transaction() as transaction:
         return settle(transaction, Judged(cluster, promotion), experience, 1)
@@ -143,7 +143,8 @@ def test_what_an_operator_rejected_is_not_offered_again(store: Store) -> None:
     assert first is not None
     registry.reject(store, str(first.id), "anna")
     with store.reading() as transaction:
-        assert rejected_examples(transaction, 5)[first.id].tolist() == [36, 37, 38, 39, 40]
+        examples = unlearned_examples(transaction, np.empty(0, np.int64), 5)
+        assert examples[first.id].tolist() == [36, 37, 38, 39, 40]
     again = Promotion(False, first.id, (f"cannot be told from class {first.id}",), False, {})
     settled = seen(store, range(41, 61), again, 2)
     assert settled.outcome == "rejected again"
@@ -165,3 +166,29 @@ def test_a_cluster_goes_on_without_faces_that_were_put_into_a_class_meanwhile() 
     assert small.promotion.lacks_only_faces
     assert small.promotion.reasons == ("20 faces that nobody put into a class meanwhile, 30 make a class",)
     assert without(judged, np.arange(1, 41), 30) is None
+
+
+def test_clusters_are_compared_with_the_newest_faces_of_classes_that_were_not_learned(store: Store) -> None:
+    learned, waiting, merged = (
+        seen(store, members, GOOD, 1).entry for members in (range(1, 21), range(21, 31), range(31, 41))
+    )
+    assert learned is not None
+    assert waiting is not None
+    assert merged is not None
+    registry.merge(store, str(merged.id), str(waiting.id), "anna")
+    with store.reading() as transaction:
+        examples = unlearned_examples(transaction, np.array([learned.id]), 12)
+    assert {key: face_ids.tolist() for key, face_ids in examples.items()} == {waiting.id: [*range(29, 41)]}
+
+
+def test_what_was_taken_out_of_a_class_does_not_join_it_with_more_faces_of_it(store: Store) -> None:
+    first, second = (seen(store, members, GOOD, 1).entry for members in (range(1, 21), range(21, 41)))
+    assert first is not None
+    assert second is not None
+    registry.release(store, str(first.id), [1, 2], "anna")
+    registry.release(store, str(second.id), [21], "anna")
+    again = Promotion(False, first.id, (f"cannot be told from class {first.id}",), False, {})
+    seen(store, [1, 2, 21, *range(41, 51)], again, 2)
+    with store.reading() as transaction:
+        assert memberships.members(transaction, first.id).tolist() == [*range(3, 22), *range(41, 51)]
+        assert decisions.history(transaction)[0].after == {"faces": 11}
