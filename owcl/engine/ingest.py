@@ -40,7 +40,8 @@ class IngestResult:
     new: int
     already: int
     """Images whose content was there before."""
-    quarantined: int
+    quarantined: tuple[Quarantined, ...]
+    """What could not be read, with the reasons."""
     known: int
     unknown: int
     without_face: int
@@ -87,12 +88,13 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     """
     began = time.monotonic()
     answer = workspace.answer()
-    new = already = quarantined = unknown = without_face = done = 0
+    new = already = unknown = without_face = done = 0
+    quarantined: list[Quarantined] = []
     for batch in _embedded(workspace, answer, _batches(workspace.loaded(expand(inputs)), BATCH)):
         unknown += _take_in(workspace, answer, batch)
         new += len(batch.fresh)
         already += batch.already
-        quarantined += len(batch.bad)
+        quarantined += batch.bad
         without_face += sum(face.face_found is False for face in batch.fresh)
         done += len(batch.fresh) + batch.already + len(batch.bad)
         report("ingesting faces", done, None)
@@ -102,7 +104,7 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
         logger.warning("experience %d: %s: discover tells which", experience, alarm)
     seconds = time.monotonic() - began
     return IngestResult(
-        experience, new, already, quarantined, new - unknown, unknown, without_face, alarm, seconds
+        experience, new, already, tuple(quarantined), new - unknown, unknown, without_face, alarm, seconds
     )
 
 
