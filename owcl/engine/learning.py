@@ -6,13 +6,14 @@ import numpy as np
 import torch
 
 from owcl.engine.workspace import Report, Workspace
-from owcl.learners.strategy import ContinualStrategy, Progress, TrainableLearner, TrainingPlan
+from owcl.learners.base import Learner
+from owcl.learners.strategy import ContinualStrategy, Progress, TrainingPlan
 from scenarios.streams import FaceDataset, single_experience
 
 
 def learn(
     workspace: Workspace,
-    learner: TrainableLearner,
+    learner: Learner,
     plan: TrainingPlan,
     rng: np.random.Generator,
     faces: FaceDataset,

@@ -16,7 +16,8 @@ from owcl.engine.learning import learn
 from owcl.engine.memory import is_held_out
 from owcl.engine.scoring import World
 from owcl.engine.workspace import Report, Workspace
-from owcl.learners.strategy import TrainableLearner, TrainingPlan
+from owcl.learners.base import Learner
+from owcl.learners.strategy import TrainingPlan
 from owcl.memory.replay import LABELLED, PSEUDO_LABELLED, Exemplars
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
@@ -91,7 +92,7 @@ def plan(setting: Setting) -> TrainingPlan:
 
 def learn_from(
     setting: Setting,
-    learner: TrainableLearner,
+    learner: Learner,
     budget: TrainingPlan,
     rng: np.random.Generator,
     images: NDArray[np.uint8],

@@ -1,10 +1,10 @@
-"""What a learner is: it says which faces make a batch, what they cost, and what it answers."""
+"""What a learner is: it says which faces make a batch and what they cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -29,9 +29,12 @@ class Batch:
 
 
 class Learner(Protocol):
-    """A way of learning from labelled and unlabelled faces; the strategy does all the rest."""
+    """A module that learns from labelled and unlabelled faces; the strategy does all the rest."""
 
-    network: Network
+    @property
+    def network(self) -> nn.Module:
+        """What learns, with an output for every class."""
+        ...
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield without end the `(B,)` row numbers of each batch, given the `(N,)` labels of all faces."""
@@ -39,6 +42,10 @@ class Learner(Protocol):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return named scalars, already weighted; the strategy minimises their sum."""
+        ...
+
+    def cpu(self) -> Any:
+        """Move to the processor, as every module can."""
         ...
 
 

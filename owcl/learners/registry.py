@@ -10,18 +10,18 @@ import torch
 
 from owcl.errors import NotFound
 from owcl.learners import cal, cpl, mpsl, uncounted_cal
+from owcl.learners.base import Learner
 from owcl.learners.cal import CAL
 from owcl.learners.cpl import CPL
 from owcl.learners.happy import Happy
 from owcl.learners.mpsl import MPSL
 from owcl.learners.rehearsal import DARK, Rehearsal
 from owcl.learners.simgcd import SimGCD
-from owcl.learners.strategy import TrainableLearner
 from owcl.learners.supervised import Supervised
 from owcl.learners.uncounted_cal import UncountedCAL
 from owcl.models.network import Network
 
-Build = Callable[[Network, torch.Generator, Network | None], TrainableLearner]
+Build = Callable[[Network, torch.Generator, Network | None], Learner]
 """Makes a learner of a network, the randomness of its views, and the last accepted network to distil from."""
 
 
@@ -32,9 +32,9 @@ def _ours(learner: type) -> Build:
 def _published(learner: type, official: Any) -> Build:
     """Build by a preset to the letter; only where there is a teacher, with distillation added."""
 
-    def build(network: Network, rng: torch.Generator, teacher: Network | None) -> TrainableLearner:
+    def build(network: Network, rng: torch.Generator, teacher: Network | None) -> Learner:
         recipe = official if teacher is None else replace(official, distillation=1.0)
-        made: TrainableLearner = learner(network, rng, recipe, teacher)
+        made: Learner = learner(network, rng, recipe, teacher)
         return made
 
     return build
@@ -85,7 +85,7 @@ def first_outputs(name: str, num_known: int, num_classes: int) -> int:
     return uncounted_cal.OUTPUTS_PER_KNOWN * num_known if name in UNCOUNTED else num_classes
 
 
-def settle(learner: TrainableLearner) -> None:
+def settle(learner: Learner) -> None:
     """After training, leave the head of a learner the outputs that it answers with."""
     if isinstance(learner, UncountedCAL):
         learner.settle()

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,16 +22,6 @@ with warnings.catch_warnings():
     # Solvers that Avalanche brings along warn of their own future at import.
     warnings.simplefilter("ignore")
     from avalanche.training.templates.base import BaseTemplate
-
-
-class TrainableLearner(Protocol):
-    """A learner that is an `nn.Module`; see `owcl.learners.base.Learner`."""
-
-    @property
-    def network(self) -> nn.Module: ...  # noqa: D102
-    def batches(self, labels: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]: ...  # noqa: D102
-    def losses(self, batch: Batch) -> dict[str, Tensor]: ...  # noqa: D102
-    def cpu(self) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True)

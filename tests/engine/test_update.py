@@ -20,9 +20,9 @@ from owcl.engine.ingest import ingest
 from owcl.engine.queue import queue
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
+from owcl.learners.base import Learner
 from owcl.learners.cal import CAL
 from owcl.learners.registry import LEARNERS
-from owcl.learners.strategy import TrainableLearner
 from owcl.memory.replay import Exemplars
 from owcl.models.backbones import FORENSIC
 from owcl.models.network import Network
@@ -171,7 +171,7 @@ def learned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -
         registry.release(workspace.store, str(found.id), members[1::3].tolist(), "anna")
         groups: list[list[bool]] = []
 
-        def watched(network: Network, rng: torch.Generator, teacher: Network | None) -> TrainableLearner:
+        def watched(network: Network, rng: torch.Generator, teacher: Network | None) -> Learner:
             groups.append(CAL(network, rng, teacher=teacher).known.tolist())
             return LEARNERS["cpl"](network, rng, teacher)
 
