@@ -11,7 +11,7 @@ import pytest
 from owcl.engine import memory, registry
 from owcl.engine.discover import DiscoverResult, discover
 from owcl.engine.ingest import ingest
-from owcl.engine.train import store_answer
+from owcl.engine.train import NewVersion, store_answer
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace
 from owcl.errors import Conflict
@@ -130,7 +130,7 @@ def test_faces_that_came_in_while_a_version_was_learned_hold_up_no_later_ones(
     ingest(workspace, known[:5])
     with workspace.store.reading() as transaction:
         kept = memory.recall(transaction)
-    store_answer(workspace, workspace.answer(), kept, 1, {}, 0)
+    store_answer(workspace, NewVersion(workspace.answer(), kept, 1, {}), 0)
     assert ingest(workspace, known[5:8]).new == 3
     with workspace.store.reading() as transaction:
         assert len(attributions.first_sight(transaction, 1).face_ids) == 8
