@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +49,15 @@ class Counting:
         self.reference = reference
         self.false_share = false_share
         self.registered = self.seen(reference.images)
+
+    def without(self, class_id: int) -> Counting:
+        """Return the same on the scale of the other classes: one that is doubted does not measure itself."""
+        others = self.reference.class_ids != class_id
+        found = copy.copy(self)
+        found.reference = self.reference.take(others)
+        found.registered = Seen(self.registered.vectors[others], self.registered.spectra[others])
+        vars(found).pop("_division", None)
+        return found
 
     def seen(self, images: NDArray[np.uint8]) -> Seen:
         """Embed `(N, 3, H, W)` faces, and take their spectra."""

@@ -155,6 +155,7 @@ def _splits(
 ) -> Iterator[Proposal]:
     """Propose to split off every part but the largest."""
     face_ids, images = workspace.pixels(members[-LARGEST_LOOK:])
+    counting = counting.without(entry.id)
     seen, rng = counting.seen(images), workspace.rng("splits", entry.id)
     estimate = counting.divided(counting.estimate(seen, rng), seen, workspace.rng("division", entry.id))
     sizes = np.bincount(estimate.labels[estimate.labels >= 0], minlength=estimate.value)

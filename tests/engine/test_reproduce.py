@@ -52,6 +52,7 @@ def test_without_the_number_of_classes_it_says_how_many_were_found(tmp_path: Pat
         make_owdfa(tmp_path / "data", 1),
         learner="cal_uncounted",
         backbone="resnet10t",
+        weights="random",
         image_size=96,
         epochs=1,
     )

@@ -142,7 +142,7 @@ def test_two_operators_do_not_lose_each_others_work(
         ("/classes/99/name", {"name": "x", "version": 1}, 404, "there is no class"),
         ("/classes/2/name", {"name": " ", "version": 1}, 400, "it is empty"),
         ("/classes/2/name", {"name": "REAL", "version": 1}, 409, "belongs to class 1"),
-        ("/classes/2/merge", {"into": "2", "version": 1}, 409, "leads back to it"),
+        ("/classes/2/merge", {"into": "2", "version": 1}, 409, "cannot be merged into itself"),
         ("/classes/2/split", {"faces": "1", "version": 1}, 400, "is not a member"),
         ("/classes/2/split", {"faces": "", "version": 1}, 400, "ids with commas"),
         ("/classes/2/explode", {"version": 1}, 404, "nothing that can be done"),

@@ -19,7 +19,7 @@ from owcl.learners.resuming import Resumption, Training
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
 from owcl.learners.uncounted_cal import UncountedCAL
 from owcl.models.network import Network
-from scenarios.layouts.benchmark import read_protocol
+from scenarios.layouts.benchmark import read_recipe
 from scenarios.streams import FaceDataset, single_experience
 from tests.learners.test_learners import TinyBackbone
 
@@ -58,9 +58,9 @@ def rates(plan: TrainingPlan) -> NDArray[np.float64]:
 @pytest.fixture(scope="module")
 def published() -> NDArray[np.float64]:
     """Of each epoch in the published recipe, with one step an epoch."""
-    protocol = read_protocol("owdfa40-p1")
-    every, factor = protocol.decay
-    return rates(TrainingPlan(protocol.epochs, protocol.learning_rate, 0.0, decay=(round(every), factor)))
+    recipe = read_recipe("cal")
+    every, factor = recipe.decay
+    return rates(TrainingPlan(recipe.epochs, recipe.learning_rate, 0.0, decay=(round(every), factor)))
 
 
 def test_the_learning_rate_falls_to_nothing(published: NDArray[np.float64]) -> None:
