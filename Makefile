@@ -24,8 +24,9 @@ browser:
 	  && apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
 	  || echo "No Chromium: tests of the review page will be skipped. Install it: apt install chromium"
 
+# One thread: sums in another order make another network, and what tests ask of it should not hang on the cores.
 test: $(READY) browser
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: $(READY)
 	$(BIN)/ruff format --check .
