@@ -28,30 +28,21 @@ def forgetting(target: Path | None, root: Path, as_json: bool) -> None:
       owcl forgetting --output forgetting.svg
     """
     with opened(root) as workspace, output.progress() as report:
+        from owcl.engine.forgetting import drawn
         from owcl.engine.forgetting import forgetting as look
 
         found = look(workspace, report)
     if target is not None:
-        from owcl.evaluation.figures import forgetting_matrix
-
-        rows = [f"version {version}" for version in found.versions]
-        columns = list(zip(*(one.accuracies for one in found.classes), strict=True))
-        svg = forgetting_matrix(columns, rows, [f"{one.entry.id} {one.entry.name}" for one in found.classes])
-        target.write_text(svg, encoding="utf-8")
+        target.write_text(drawn(found), encoding="utf-8")
         output.note(f"Drawn: {target}")
     if as_json:
         output.json_object({"versions": found.versions, "classes": found.classes, "mean": found.mean})
         return
-    headers = ["class", "faces", *(f"version {version}" for version in found.versions), "forgotten"]
     output.table(
-        headers,
+        ["class", "faces", *found.titles, "forgotten"],
         [
-            [f"{one.entry.id} {one.entry.name}", one.faces, *map(_percent, (*one.accuracies, one.forgotten))]
+            [one.title, one.faces, *map(output.percent, (*one.accuracies, one.forgotten))]
             for one in found.classes
         ],
     )
-    output.note(f"Forgotten in the mean: {_percent(found.mean)} points.")
-
-
-def _percent(share: float) -> str:
-    return "-" if share != share else f"{100 * share:.1f}"
+    output.note(f"Forgotten in the mean: {output.percent(found.mean)}.")

@@ -122,6 +122,16 @@ def word(value: object) -> str:
     return printable(str(value))
 
 
+def percent(share: float | None) -> str:
+    """Return a share in [0, 1], or a difference of shares, as a person reads it.
+
+    Example:
+        >>> percent(0.9756), percent(None), percent(math.nan)
+        ('97.6 %', '-', '-')
+    """
+    return "-" if share is None or math.isnan(share) else f"{share:.1%}".replace("%", " %")
+
+
 @contextmanager
 def progress() -> Iterator[Report]:
     """Give a function that shows how far the work is, with rate and time left; silent without a terminal."""

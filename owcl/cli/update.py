@@ -26,16 +26,13 @@ def _words(gate: Mapping[str, Any]) -> dict[str, str]:
         return {}
     kept = gate["exemplars_kept"]
     worst = min(kept, key=kept.__getitem__, default=None)
-    before, after = (_percent(gate[f"acc_known_{when}"]) for when in ("before", "after"))
+    before, after = (output.percent(gate[f"acc_known_{when}"]) for when in ("before", "after"))
+    least = "-" if worst is None else f"{output.percent(kept[worst])} at the least, of class {worst}"
     return {
         "gate": "passed" if gate["passed"] else "not passed",
         "known faces right": f"{before} before, {after} after",
-        "exemplars kept": "-" if worst is None else f"{_percent(kept[worst])} at the least, of class {worst}",
+        "exemplars kept": least,
     }
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
 
 
 @click.command(cls=TaughtCommand)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from owcl.engine.localise import described, draw, ranking_model
 from owcl.engine.ranking_model import Located, RankingModel
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import NotFound
-from owcl.faces.load import LoadedFace, stacked
+from owcl.faces.load import LoadedFace, batched, stacked
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
 from owcl.types import UNKNOWN, Attributions, MethodClass, Quarantined
@@ -62,7 +61,7 @@ def attribute(
         entries = {entry.id: entry for entry in classes.live(transaction)}
     attributed: list[AttributedFace] = []
     bad: list[Quarantined] = []
-    for batch in _batches(workspace.loaded(expand(inputs))):
+    for batch in batched(workspace.loaded(expand(inputs)), BATCH):
         good = [face for face in batch if isinstance(face, LoadedFace)]
         bad += [face for face in batch if isinstance(face, Quarantined)]
         if good:
@@ -116,9 +115,3 @@ def with_edits(model: RankingModel, rows: Sequence[AttributedFace], found: Locat
         replace(row, forged=what.probability, components=what.components)
         for row, what in zip(rows, said, strict=True)
     ]
-
-
-def _batches(faces: Iterable[LoadedFace | Quarantined]) -> Iterator[list[LoadedFace | Quarantined]]:
-    iterator = iter(faces)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch

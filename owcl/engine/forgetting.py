@@ -11,6 +11,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Calibration
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
+from owcl.evaluation.figures import forgetting_matrix
 from owcl.evaluation.forgetting import falls
 from owcl.types import MethodClass, ModelVersion
 from storage import classes, models
@@ -28,6 +29,11 @@ class ClassForgetting:
     forgotten: float
     """How far the last of these is below the best before; negative where it rose, NaN for a new class."""
 
+    @property
+    def title(self) -> str:
+        """Id and name of the class."""
+        return f"{self.entry.id} {self.entry.name}"
+
 
 @dataclass(frozen=True)
 class ForgettingResult:
@@ -35,6 +41,11 @@ class ForgettingResult:
 
     versions: tuple[int, ...]
     classes: tuple[ClassForgetting, ...]
+
+    @property
+    def titles(self) -> list[str]:
+        """What each version is called."""
+        return [f"version {version}" for version in self.versions]
 
     @property
     def mean(self) -> float:
@@ -80,6 +91,12 @@ def forgetting(workspace: Workspace, report: Report = silent) -> ForgettingResul
             for entry, column, fall in zip(live.values(), table.T.tolist(), falls(table), strict=True)
         ),
     )
+
+
+def drawn(found: ForgettingResult) -> str:
+    """Draw the shares as SVG: versions by classes."""
+    rows = list(zip(*(one.accuracies for one in found.classes), strict=True))
+    return forgetting_matrix(rows, found.titles, [one.title for one in found.classes])
 
 
 def _recognised(

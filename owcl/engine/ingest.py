@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from sqlalchemy import Connection
 from owcl.engine.answer import Answer
 from owcl.engine.journal import journalled
 from owcl.engine.workspace import Report, Workspace, silent
-from owcl.faces.load import LoadedFace, stacked
+from owcl.faces.load import LoadedFace, batched, stacked
 from owcl.faces.sources import expand
 from owcl.models.embed import BATCH
 from owcl.novelty.drift import ALARM_RATE, arrival
@@ -90,7 +89,7 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     answer = workspace.answer()
     new = already = unknown = without_face = done = 0
     quarantined: list[Quarantined] = []
-    for batch in _embedded(workspace, answer, _batches(workspace.loaded(expand(inputs)), BATCH)):
+    for batch in _embedded(workspace, answer, batched(workspace.loaded(expand(inputs)), BATCH)):
         unknown += _take_in(workspace, answer, batch)
         new += len(batch.fresh)
         already += batch.already
@@ -259,11 +258,3 @@ def _take_in(workspace: Workspace, answer: Answer, batch: _Batch) -> int:
 
 def _of_faces(judged: Attributions, face_ids: NDArray[np.int64]) -> Attributions:
     return replace(judged, face_ids=face_ids)
-
-
-def _batches(
-    results: Iterable[LoadedFace | Quarantined], size: int
-) -> Iterator[list[LoadedFace | Quarantined]]:
-    iterator = iter(results)
-    while batch := list(islice(iterator, size)):
-        yield batch

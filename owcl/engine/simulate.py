@@ -22,7 +22,7 @@ from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator
 from owcl.engine.scoring import World
 from owcl.engine.setting import Setting, setting_of
-from owcl.engine.train import train_on
+from owcl.engine.train import SMALLEST_CLASS, train_on
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
@@ -236,13 +236,13 @@ def _start(workspace: Workspace, world: World, report: Report) -> None:
     labelled: dict[str, list[str]] = {method: [] for method in world.schedule.known}
     for path, method in zip(first.paths, first.labels, strict=True):
         labelled[method].append(str(path))
-    try:
-        train_on(workspace, labelled, world.schedule.known_families, report)
-    except BadInput as error:
-        raise BadInput(
-            f"{error} A scenario sets faces of each method aside for its test and for later experiences, so "
-            "that a folder needs more than are learned from."
-        ) from error
+    for method, paths in labelled.items():
+        if len(paths) < SMALLEST_CLASS:
+            raise BadInput(
+                f"{method}: {len(paths)} faces are left to learn from, after others were set aside for the "
+                f"test and for later experiences. At least {SMALLEST_CLASS} are needed. Add faces to it."
+            )
+    train_on(workspace, labelled, world.schedule.known_families, report)
 
 
 def _step(

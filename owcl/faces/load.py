@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,15 @@ def load_many(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def batched(
+    results: Iterable[LoadedFace | Quarantined], size: int
+) -> Iterator[list[LoadedFace | Quarantined]]:
+    """Yield the results in lists of `size`, the last one with what is left."""
+    iterator = iter(results)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def stacked(faces: Sequence[LoadedFace], size: int) -> NDArray[np.uint8]:
