@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,32 @@ def promoted(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) 
             assert classes.create(transaction, birth=classes.Birth(1)) == NUMBER
             memberships.assign(transaction, found, NUMBER, memberships.Grounds("promotion"))
             experiences.set_state(transaction, 1, "discovered")
+    return root
+
+
+@pytest.fixture(scope="session")
+def after_discovery(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the new method arrived and was discovered; what changes it works on a copy."""
+    from owcl.engine.discover import discover
+    from owcl.engine.ingest import ingest
+    from owcl.engine.workspace import Workspace
+
+    root = small_world.copy(tmp_path_factory.mktemp("after-discovery"))
+    with Workspace.open(root) as workspace:
+        ingest(workspace, [str(small_world.arriving)])
+        discover(workspace)
+    return root
+
+
+@pytest.fixture(scope="session")
+def after_update(after_discovery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same when the new method was learned; what changes it works on a copy."""
+    from owcl.engine.update import update
+    from owcl.engine.workspace import Workspace
+
+    root = Path(shutil.copytree(after_discovery, tmp_path_factory.mktemp("after-update") / "workspace"))
+    with Workspace.open(root) as workspace:
+        update(workspace)
     return root
 
 

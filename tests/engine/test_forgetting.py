@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +11,14 @@ import pytest
 
 from owcl.cli.main import run
 from owcl.engine import registry
-from owcl.engine.discover import discover
 from owcl.engine.forgetting import ForgettingResult, forgetting
-from owcl.engine.ingest import ingest
-from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
-from tests.conftest import SmallWorld
 
 
 @pytest.fixture(scope="module")
-def learned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = small_world.copy(tmp_path_factory.mktemp("learned"))
-    with Workspace.open(root) as workspace:
-        ingest(workspace, [str(small_world.arriving)])
-        discover(workspace)
-        update(workspace)
-    return root
-
-
-@pytest.fixture(scope="module")
-def found(learned: Path) -> ForgettingResult:
-    with Workspace.open(learned) as workspace:
+def found(after_update: Path) -> ForgettingResult:
+    with Workspace.open(after_update) as workspace:
         return forgetting(workspace)
 
 
@@ -62,11 +49,9 @@ def test_of_a_class_that_the_last_version_was_the_first_to_know_nothing_can_be_f
 
 
 def test_what_was_merged_since_counts_for_every_version(
-    learned: Path, found: ForgettingResult, tmp_path: Path
+    after_update: Path, found: ForgettingResult, tmp_path: Path
 ) -> None:
-    import shutil
-
-    copied = Path(shutil.copytree(learned, tmp_path / "workspace"))
+    copied = Path(shutil.copytree(after_update, tmp_path / "workspace"))
     with Workspace.open(copied) as workspace:
         registry.merge(workspace.store, "sub_pixel", "nearest_neighbour", "anna")
         merged = forgetting(workspace)
@@ -81,14 +66,14 @@ def test_a_workspace_without_a_model_is_told_how_to_get_one(tmp_path: Path) -> N
 
 
 def test_the_command_shows_percentages_draws_and_speaks_json(
-    learned: Path, found: ForgettingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    after_update: Path, found: ForgettingResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drawn = tmp_path / "forgetting.svg"
-    assert run(["forgetting", "-w", str(learned), "--output", str(drawn)]) == 0
+    assert run(["forgetting", "-w", str(after_update), "--output", str(drawn)]) == 0
     shown = capsys.readouterr().out
     assert f"{100 * found.classes[0].accuracies[1]:.1f}" in shown
     assert "version 2" in drawn.read_text(encoding="utf-8")
-    assert run(["forgetting", "-w", str(learned), "--json"]) == 0
+    assert run(["forgetting", "-w", str(after_update), "--json"]) == 0
     spoken = json.loads(capsys.readouterr().out)
     assert spoken["classes"][3]["accuracies"][0] is None
     assert spoken["mean"] == pytest.approx(found.mean)

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from owcl.engine import class_view, registry
-from owcl.engine.discover import discover
-from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator, answer, parsed
 from owcl.engine.queue import queue
 from owcl.engine.update import update, vouched_for
@@ -18,7 +16,7 @@ from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
 from owcl.types import Cluster
 from storage import clusters, exemplars, faces, memberships, models
-from tests.conftest import NEW, SmallWorld
+from tests.conftest import NEW
 
 METHODS = ("real", "sub_pixel", "nearest_neighbour", NEW)
 
@@ -27,18 +25,9 @@ def truth_of(source: str) -> int:
     return next(number for number, method in enumerate(METHODS) if method in Path(source).name)
 
 
-@pytest.fixture(scope="module")
-def lived(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = small_world.copy(tmp_path_factory.mktemp("discovered"))
-    with Workspace.open(root) as workspace:
-        ingest(workspace, [str(small_world.arriving)])
-        discover(workspace)
-    return root
-
-
 @pytest.fixture
-def discovered(lived: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(lived, tmp_path / "workspace"))
+def discovered(after_discovery: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(after_discovery, tmp_path / "workspace"))
 
 
 def stands_for(workspace: Workspace) -> dict[int, int | None]:

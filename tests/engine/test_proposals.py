@@ -11,30 +11,17 @@ import pytest
 
 from owcl.cli.main import run
 from owcl.engine import class_view, registry
-from owcl.engine.discover import discover
-from owcl.engine.ingest import ingest
 from owcl.engine.proposals import proposals, proposed_part
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
 from owcl.types import Cluster
 from storage import classes, clusters, memberships
-from tests.conftest import SmallWorld
-
-
-@pytest.fixture(scope="module")
-def discovered(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = small_world.copy(tmp_path_factory.mktemp("proposed"))
-    with Workspace.open(root) as workspace:
-        ingest(workspace, [str(small_world.arriving)])
-        discover(workspace)
-        update(workspace)
-    return root
 
 
 @pytest.fixture
-def copied(discovered: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(discovered, tmp_path / "workspace"))
+def copied(after_update: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(after_update, tmp_path / "workspace"))
 
 
 def found_class(workspace: Workspace) -> int:
@@ -47,8 +34,8 @@ def members(workspace: Workspace, class_id: int) -> list[int]:
         return memberships.members(transaction, class_id).tolist()
 
 
-def test_classes_that_are_one_method_each_are_left_alone(discovered: Path) -> None:
-    with Workspace.open(discovered) as workspace:
+def test_classes_that_are_one_method_each_are_left_alone(after_update: Path) -> None:
+    with Workspace.open(after_update) as workspace:
         assert proposals(workspace) == []
         with pytest.raises(NotFound, match="no split is proposed"):
             proposed_part(workspace, str(found_class(workspace)))
@@ -109,8 +96,8 @@ def test_halves_of_one_method_are_proposed_to_be_merged(copied: Path) -> None:
 
 
 def test_a_split_needs_faces_or_a_proposal_and_not_both(
-    discovered: Path, capsys: pytest.CaptureFixture[str]
+    after_update: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in ([], ["1", "--proposed"]):
-        assert run(["classes", "split", "4", *words, "--workspace", str(discovered)]) == 2
+        assert run(["classes", "split", "4", *words, "--workspace", str(after_update)]) == 2
         assert "either FACES or --proposed" in capsys.readouterr().err

@@ -27,14 +27,13 @@ from tests.conftest import NEW, SmallWorld
 
 
 @pytest.fixture(scope="module")
-def lived(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lived(after_update: Path, small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace after an arrival and a quiet experience."""
-    root = small_world.copy(tmp_path_factory.mktemp("lived"))
+    root = Path(shutil.copytree(after_update, tmp_path_factory.mktemp("lived") / "workspace"))
     with Workspace.open(root) as workspace:
-        for inputs in (small_world.arriving, small_world.quiet):
-            ingest(workspace, [str(inputs)])
-            discover(workspace)
-            update(workspace)
+        ingest(workspace, [str(small_world.quiet)])
+        discover(workspace)
+        update(workspace)
     return root
 
 

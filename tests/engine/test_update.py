@@ -15,7 +15,6 @@ from sqlalchemy.exc import DatabaseError
 
 from owcl.config import FILE_NAME
 from owcl.engine import history, memory, registry
-from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.queue import queue
 from owcl.engine.update import update
@@ -159,10 +158,10 @@ def _live(workspace: Workspace) -> list[MethodClass]:
 
 
 @pytest.fixture(scope="module")
-def learned(small_world: SmallWorld, tmp_path_factory: pytest.TempPathFactory) -> Learned:
-    with Workspace.open(small_world.copy(tmp_path_factory.mktemp("learned"))) as workspace:
-        ingest(workspace, [str(small_world.arriving)])
-        (found,) = discover(workspace).promoted
+def learned(after_discovery: Path, tmp_path_factory: pytest.TempPathFactory) -> Learned:
+    root = Path(shutil.copytree(after_discovery, tmp_path_factory.mktemp("learned") / "workspace"))
+    with Workspace.open(root) as workspace:
+        (found,) = (entry for entry in _live(workspace) if entry.status == "provisional")
         with workspace.store.transaction() as transaction:
             members = memberships.members(transaction, found.id)
             missed = members[::3]
