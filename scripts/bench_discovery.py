@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 
 from owcl.novelty.calibration import conformal_p_values, select_arrivals
-from owcl.novelty.counting.base import clusters_of, reduced
+from owcl.novelty.counting.partitions import clusters_of, reduced
 from owcl.novelty.counting.registry import ESTIMATORS
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
 from owcl.novelty.scores.neighbours import NearestNeighbourScore

@@ -29,7 +29,7 @@ from owcl.memory.analytic import AnalyticHead
 from owcl.memory.replay import Exemplars
 from owcl.novelty.base import NO_CLUSTER
 from owcl.novelty.calibration import conformal_p_values
-from owcl.novelty.counting.base import clusters_of
+from owcl.novelty.counting.partitions import clusters_of
 from owcl.novelty.counting.registry import estimator_named
 from owcl.novelty.scores.registry import score_named
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.novelty.counting.base import sample
+from owcl.novelty.counting.partitions import sample
 from owcl.novelty.drift import LARGEST_SIDE, is_reposted
 from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
 

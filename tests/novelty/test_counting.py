@@ -8,16 +8,10 @@ from numpy.typing import NDArray
 
 from owcl.errors import BadInput
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import (
-    LARGEST_RESAMPLE,
-    agreed,
-    extended,
-    numbered,
-    resample,
-    typical,
-    unseen_below,
-)
+from owcl.novelty.counting.base import unseen_below
 from owcl.novelty.counting.density import DensityCount, Heap, unexplained
+from owcl.novelty.counting.partitions import extended, numbered
+from owcl.novelty.counting.resampling import LARGEST_RESAMPLE, agreed, resample, typical
 from tests.novelty.worlds import REGISTERED, world
 
 

@@ -11,13 +11,14 @@ from sklearn.metrics import silhouette_samples
 from owcl.config import NoveltyConfiguration
 from owcl.errors import NotFound
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import numbered, spread
 from owcl.novelty.counting.calibrated_cut import best_heights
 from owcl.novelty.counting.dp_means import dp_means
 from owcl.novelty.counting.first_neighbours import first_neighbour_groups, hierarchy
 from owcl.novelty.counting.kmeans_elbow import matched_accuracy
 from owcl.novelty.counting.overclustering import mutual_neighbours, refined
+from owcl.novelty.counting.partitions import numbered
 from owcl.novelty.counting.registry import ESTIMATORS, estimator_named
+from owcl.novelty.counting.resampling import spread
 from owcl.novelty.counting.searched_density import standing_out
 from owcl.novelty.counting.tightness import Tightness
 from tests.novelty.worlds import REGISTERED, world

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from owcl.errors import BadInput
-from owcl.novelty.counting.base import numbered, reduced
 from owcl.novelty.counting.density import clusters
+from owcl.novelty.counting.partitions import numbered, reduced
 from owcl.novelty.whitening import WithinClassWhitening
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 from owcl.novelty.calibration import conformal_p_values, conformal_threshold, realised_rate_range
-from owcl.novelty.counting.base import stability
+from owcl.novelty.counting.resampling import stability
 from owcl.novelty.drift import arrival_count
 from owcl.novelty.matching import energy_distance, overlap
 

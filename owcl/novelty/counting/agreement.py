@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.novelty.counting.base import clusters_of, overlaps
+from owcl.novelty.counting.partitions import clusters_of, overlaps
 
 WITNESSES = ("density", "calibrated_cut", "anchored_cut")
 """Estimators that are asked too, by their names in the registry."""

@@ -7,12 +7,9 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import (
-    extended,
-    numbered,
-)
 from owcl.novelty.counting.calibrated_cut import CalibratedCutCount, best_heights
 from owcl.novelty.counting.density import KNOWN_SHARE
+from owcl.novelty.counting.partitions import extended, numbered
 
 
 class AnchoredCutCount(CalibratedCutCount):

@@ -7,12 +7,8 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import adjusted_rand_score
 
-from owcl.novelty.counting.base import (
-    PartitionCount,
-    Registered,
-    extended,
-    numbered,
-)
+from owcl.novelty.counting.base import PartitionCount, Registered
+from owcl.novelty.counting.partitions import extended, numbered
 from owcl.novelty.counting.tightness import Tightness
 
 RESERVE = 1.15

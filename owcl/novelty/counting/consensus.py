@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.novelty.counting.anchored_cut import AnchoredCutCount
-from owcl.novelty.counting.base import PartitionCount, clusters_of
+from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.calibrated_cut import CalibratedCutCount
+from owcl.novelty.counting.partitions import clusters_of
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
 
 

@@ -9,16 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import (
-    FEWEST_SEEN,
-    LARGEST_TREE,
-    PartitionCount,
-    among,
-    clusters_of,
-    numbered,
-    reduced,
-    sample,
-)
+from owcl.novelty.counting.base import FEWEST_SEEN, PartitionCount
+from owcl.novelty.counting.partitions import LARGEST_TREE, among, clusters_of, numbered, reduced, sample
 
 NEIGHBOURS = 5
 KNOWN_SHARE = 0.1

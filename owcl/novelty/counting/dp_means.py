@@ -5,12 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.novelty.counting.base import (
-    PartitionCount,
-    Registered,
-    extended,
-    numbered,
-)
+from owcl.novelty.counting.base import PartitionCount, Registered
+from owcl.novelty.counting.partitions import extended, numbered
 
 ROUNDS = 30
 

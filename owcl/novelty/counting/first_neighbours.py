@@ -8,14 +8,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.metrics import silhouette_score
 
-from owcl.novelty.counting.base import (
-    LARGEST_TREE,
-    PartitionCount,
-    extended,
-    numbered,
-    reduced,
-    sample,
-)
+from owcl.novelty.counting.base import PartitionCount
+from owcl.novelty.counting.partitions import LARGEST_TREE, extended, numbered, reduced, sample
 from owcl.novelty.indexes import on_gpu
 
 

@@ -9,12 +9,9 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import silhouette_score
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import (
-    PartitionCount,
-    extended,
-    numbered,
-)
+from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.density import KNOWN_SHARE
+from owcl.novelty.counting.partitions import extended, numbered
 
 LARGEST_COUNT = 15
 """New classes that are tried at most."""

@@ -9,8 +9,9 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.svm import SVC
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import LARGEST_TREE, PartitionCount, clusters_of, extended, numbered, sample
+from owcl.novelty.counting.base import PartitionCount
 from owcl.novelty.counting.first_neighbours import first_neighbours, tied
+from owcl.novelty.counting.partitions import LARGEST_TREE, clusters_of, extended, numbered, sample
 
 FACES_A_CLUSTER = 20
 """Of the pool there is a small cluster for so many faces, but never more than `MOST_CLUSTERS`."""

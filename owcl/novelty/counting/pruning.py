@@ -7,15 +7,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from owcl.memory.pruning import pruned
-from owcl.novelty.counting.base import (
-    LARGEST_TREE,
-    PartitionCount,
-    Registered,
-    extended,
-    nearest_centres,
-    numbered,
-    sample,
-)
+from owcl.novelty.counting.base import PartitionCount, Registered
+from owcl.novelty.counting.partitions import LARGEST_TREE, extended, nearest_centres, numbered, sample
 
 PROTOTYPES = 10
 """Rows of the over-complete head for each registered class."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import Registered, nearest_centres, numbered, radius, reduced, sample, thinned
+from owcl.novelty.counting.base import Registered
 from owcl.novelty.counting.density import DensityCount, Heap
+from owcl.novelty.counting.partitions import nearest_centres, numbered, radius, reduced, sample, thinned
 from owcl.novelty.counting.tightness import Tightness
 
 SMALLEST_EXEMPLARS = 20

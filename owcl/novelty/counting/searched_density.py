@@ -9,15 +9,8 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import (
-    LARGEST_TREE,
-    PartitionCount,
-    clusters_of,
-    extended,
-    numbered,
-    reduced,
-    sample,
-)
+from owcl.novelty.counting.base import PartitionCount
+from owcl.novelty.counting.partitions import LARGEST_TREE, clusters_of, extended, numbered, reduced, sample
 
 NEIGHBOURS = 7
 DENSITIES = np.linspace(0.1, 0.9, 9)

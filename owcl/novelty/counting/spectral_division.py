@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.novelty.base import CountEstimate
-from owcl.novelty.counting.base import nearest_centres, sample
+from owcl.novelty.counting.partitions import nearest_centres, sample
 from owcl.novelty.counting.scaled_density import (
     LARGEST_SIDE,
     SMALLEST_EXEMPLARS,

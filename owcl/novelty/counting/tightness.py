@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.novelty.base import NO_CLUSTER
-from owcl.novelty.counting.base import clusters_of, numbered, radius
+from owcl.novelty.counting.partitions import clusters_of, numbered, radius
 
 TOWARDS_LOOSE = 0.75
 """Where the limit lies between the widest registered class and all classes in one heap, in the logarithm."""
