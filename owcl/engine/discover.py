@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,18 +24,12 @@ from owcl.engine.candidates import (
 )
 from owcl.engine.counting import Counting, Seen
 from owcl.engine.journal import journalled
-from owcl.engine.learning import device, step_progress
+from owcl.engine.pool import Pool, pool_of
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.faces.reposting import reposted_views
-from owcl.learners.arrivals import ArrivalScores, arrival_scores
-from owcl.learners.strategy import TrainingPlan
-from owcl.memory.replay import Exemplars
 from owcl.models.embed import embed
-from owcl.models.network import with_outputs
-from owcl.models.randomness import torch_randomness
 from owcl.novelty.base import CountEstimate
-from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.agreement import WITNESSES, found_by
 from owcl.novelty.drift import compared_with_reposted, is_reposted
 from owcl.novelty.matching import Verdict
@@ -74,16 +68,6 @@ class DiscoverResult:
 
 
 @dataclass(frozen=True)
-class _Pool:
-    """Faces of no known class, and known ones that nothing was trained on."""
-
-    face_ids: NDArray[np.int64]
-    images: NDArray[np.uint8]
-    p_values: NDArray[np.float64]
-    held_out: Calibration
-
-
-@dataclass(frozen=True)
 class _CameIn:
     """An experience and the faces that were in it when discovery began to look at them."""
 
@@ -112,7 +96,7 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
         candidates = _candidates(transaction, came_in, waiting)
         known = memory.recall(transaction)
     learned = np.intersect1d(answer.class_ids, known.class_ids)
-    pool = _pool(workspace, answer, known, learned, candidates, waiting, rng, report)
+    pool = pool_of(workspace, answer, known, learned, candidates, waiting, rng, report)
     report("clustering", 0, None)
     reference = memory.reference_sample(known, workspace.rng("reference", experience))
     settings = workspace.configuration.novelty
@@ -148,69 +132,6 @@ def _candidates(transaction: Connection, came_in: _CameIn, waiting: NDArray[np.i
     return np.setdiff1d(present, memberships.active(transaction).face_ids)
 
 
-def _pool(
-    workspace: Workspace,
-    answer: Answer,
-    known: Exemplars,
-    learned: NDArray[np.int64],
-    candidates: NDArray[np.int64],
-    waiting: NDArray[np.int64],
-    rng: np.random.Generator,
-    report: Report,
-) -> _Pool:
-    """Return the candidates that stand out from the known, and those that did so before and wait.
-
-    There are none where they are too few to make a class.
-    """
-    settings = workspace.configuration.novelty
-    face_ids, images = workspace.pixels(candidates)
-    if len(face_ids) < settings.smallest_class:
-        return _Pool(face_ids[:0], images[:0], np.empty(0), Calibration(images[:0], face_ids[:0]))
-    held_out = _held_out(workspace, learned)
-    p_values = _arrival_p_values(workspace, answer, known, images, held_out.images, rng, report)
-    chosen = select_arrivals(p_values, settings.false_discovery_rate).chosen | np.isin(face_ids, waiting)
-    return _Pool(face_ids[chosen], images[chosen], p_values[chosen], held_out)
-
-
-def _arrival_p_values(
-    workspace: Workspace,
-    answer: Answer,
-    known: Exemplars,
-    images: NDArray[np.uint8],
-    calibration: NDArray[np.uint8],
-    rng: np.random.Generator,
-    report: Report,
-) -> NDArray[np.float64]:
-    settings = workspace.configuration.training
-    registered = np.unique(known.class_ids)
-    torch_rng = torch_randomness(rng)
-    found: ArrivalScores = arrival_scores(
-        with_outputs(answer.network, answer.outputs, registered.tolist(), torch_rng),
-        replace(known, class_ids=np.searchsorted(registered, known.class_ids)),
-        images,
-        calibration,
-        TrainingPlan(settings.arrival_steps, settings.learning_rate / 2),
-        rng,
-        device(workspace),
-        step_progress(report, "telling arrivals from the known"),
-    )
-    p_values = np.empty(len(images))
-    for fold, on_calibration in enumerate(found.calibration):
-        rows = found.folds == fold
-        p_values[rows] = conformal_p_values(on_calibration, found.scores[rows])
-    return p_values
-
-
-def _held_out(workspace: Workspace, learned: NDArray[np.int64]) -> Calibration:
-    """Return held-out faces of learned classes; those of others look like arrivals and would hide them."""
-    with workspace.store.reading() as transaction:
-        share = workspace.configuration.memory.calibration_share
-        face_ids, class_ids = memory.held_out_faces(transaction, share)
-    rows = np.isin(class_ids, learned)
-    face_ids, class_ids = face_ids[rows], class_ids[rows]
-    return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))
-
-
 def _also_found_by(
     workspace: Workspace, counting: Counting, pool: Seen, estimate: CountEstimate, experience: int
 ) -> Sequence[Sequence[str]]:
@@ -224,7 +145,7 @@ def _also_found_by(
 
 
 def _judged(
-    pool: _Pool,
+    pool: Pool,
     vectors: NDArray[np.float32],
     estimate: CountEstimate,
     also_found_by: Sequence[Sequence[str]],
