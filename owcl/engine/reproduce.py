@@ -26,6 +26,7 @@ from owcl.learners.strategy import ContinualStrategy, TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
 from owcl.models.network import Network
+from owcl.models.randomness import seeded
 from scenarios.layouts.benchmark import (
     Protocol,
     Recipe,
@@ -190,8 +191,7 @@ def _as_published(protocol: Protocol, recipe: Recipe) -> _Run:
 
 def _network(run: _Run, recipe: Recipe, outputs: int) -> Network:
     weights = None if run.weights == RANDOM else run.weights
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         return Network(build_backbone(run.backbone, weights), outputs, DROPOUT)
 
 
