@@ -11,9 +11,6 @@ from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, named_sources, workspace_option
 from owcl.cli.session import opened
 
-SHOWN = 5
-"""Images in quarantine that are named; more would push the figures out of sight."""
-
 
 @click.command(cls=TaughtCommand)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUTS...")
@@ -44,17 +41,15 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
             "of known classes": result.known,
             "unknown": result.unknown,
             "here already": result.already,
-            "in quarantine": len(result.quarantined),
+            "in quarantine": result.quarantined,
             "taken whole, no face found": result.without_face,
             "faces a second": round(result.new / max(result.seconds, 1e-9)),
         }
     )
-    for bad in result.quarantined[:SHOWN]:
+    for bad in result.refused:
         output.note(f"{bad.source}: {bad.reason}")
-    if len(result.quarantined) > SHOWN:
-        output.note(
-            f"{len(result.quarantined) - SHOWN} more are in quarantine; `owcl report` lists them all."
-        )
+    if result.quarantined > len(result.refused):
+        output.note(f"These are the first of {result.quarantined}; `owcl report` lists them all.")
     if not (result.new or result.already or result.quarantined):
         output.note("No images were found in what was named.")
     if result.alarm is not None:

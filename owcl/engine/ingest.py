@@ -27,6 +27,8 @@ from storage import attributions, classes, embeddings, experiences, faces, quara
 
 logger = logging.getLogger(__name__)
 
+NAMED = 5
+"""Images that could not be read of which a step says why; more would push its figures out of sight."""
 READ_AT_ONCE = 10_000
 """Faces whose embeddings are looked at together."""
 
@@ -39,8 +41,9 @@ class IngestResult:
     new: int
     already: int
     """Images whose content was there before."""
-    quarantined: tuple[Quarantined, ...]
-    """What could not be read, with the reasons."""
+    quarantined: int
+    refused: tuple[Quarantined, ...]
+    """The first few of these, with the reasons; the store has them all."""
     known: int
     unknown: int
     without_face: int
@@ -87,13 +90,14 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
     """
     began = time.monotonic()
     answer = workspace.answer()
-    new = already = unknown = without_face = done = 0
-    quarantined: list[Quarantined] = []
+    new = already = quarantined = unknown = without_face = done = 0
+    refused: list[Quarantined] = []
     for batch in _embedded(workspace, answer, batched(workspace.loaded(expand(inputs)), BATCH)):
         unknown += _take_in(workspace, answer, batch)
         new += len(batch.fresh)
         already += batch.already
-        quarantined += batch.bad
+        quarantined += len(batch.bad)
+        refused += batch.bad[: NAMED - len(refused)]
         without_face += sum(face.face_found is False for face in batch.fresh)
         done += len(batch.fresh) + batch.already + len(batch.bad)
         report("ingesting faces", done, None)
@@ -103,7 +107,16 @@ def ingest(workspace: Workspace, inputs: Sequence[str], report: Report = silent)
         logger.warning("experience %d: %s: discover tells which", experience, alarm)
     seconds = time.monotonic() - began
     return IngestResult(
-        experience, new, already, tuple(quarantined), new - unknown, unknown, without_face, alarm, seconds
+        experience,
+        new,
+        already,
+        quarantined,
+        tuple(refused),
+        new - unknown,
+        unknown,
+        without_face,
+        alarm,
+        seconds,
     )
 
 

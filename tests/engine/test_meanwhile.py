@@ -117,7 +117,7 @@ def test_nothing_new_begins_no_experience(
     empty = tmp_path / "empty.png"
     empty.touch()
     again = ingest(workspace, [*known[:5], str(empty)])
-    assert (again.experience, again.new, again.already, len(again.quarantined)) == (1, 0, 5, 1)
+    assert (again.experience, again.new, again.already, again.quarantined) == (1, 0, 5, 1)
     with workspace.store.reading() as transaction:
         assert quarantine.count(transaction) == 1
     assert update(workspace).answers == "unchanged"

@@ -185,8 +185,8 @@ def test_damaged_files_among_good_ones_are_quarantined_with_the_reason(
     with Workspace.open(small_world.copy(tmp_path)) as workspace:
         result = ingest(workspace, [str(mixed)])
         attributed, bad = attribute(workspace, [str(mixed)])
-    assert result.new == 3
-    assert [row.reason for row in result.quarantined] == ["the file is empty"]
+    assert (result.new, result.quarantined) == (3, 1)
+    assert [row.reason for row in result.refused] == ["the file is empty"]
     assert len(attributed) == 3
     assert [row.reason for row in bad] == ["the file is empty"]
     assert all(face.class_id == UNKNOWN or face.name for face in attributed)
