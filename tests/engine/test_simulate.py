@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from owcl.config import Configuration, TrainingConfiguration
 from owcl.engine.report import report
@@ -200,3 +202,15 @@ def test_a_scenario_without_its_tree_says_how_to_name_one(
 ) -> None:
     with pytest.raises(BadInput, match=f"^simulate {scenario}: no folder.*{way}"):
         simulate(Asked(scenario), tmp_path)
+
+
+def test_a_method_of_which_the_stream_leaves_too_few_faces_is_said_to_be_so(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    for method in ("real", "sub_pixel", "nearest_neighbour", NEW):
+        (tmp_path / "tree" / method).mkdir(parents=True)
+        for number in range(26):
+            face = Image.fromarray(rng.integers(0, 256, (48, 48, 3), np.uint8))
+            face.save(tmp_path / "tree" / method / f"{number}.png")
+    with pytest.raises(BadInput, match=r"\d+ faces are left to learn from, after others were set aside"):
+        simulate(Asked("folder", tmp_path / "tree"), tmp_path / "home")
