@@ -25,8 +25,10 @@ browser:
 	  || echo "No Chromium: tests of the review page will be skipped. Install it: apt install chromium"
 
 # One thread: sums in another order make another network, and what tests ask of it should not hang on the cores.
+# So each core runs files of its own.
 test: $(READY) browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=85
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile \
+	  --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: $(READY)
 	$(BIN)/ruff format --check .
