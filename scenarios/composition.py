@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from scenarios.truth import AnswerKey
 PRESETS = (
     "steady",
     "cgcd",
+    "offline",
+    "families",
     "quiet",
     "return",
     "return_long",
@@ -36,6 +39,7 @@ SECOND_VERSION = "_second_version"
 
 Range = Sequence[int]
 """The least and the most; what lies between is drawn."""
+Arrivals = int | Literal["families"] | Sequence[Range]
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class Preset:
     """Of the methods; at least two are known, `real` among them."""
     labelled_fraction: float
     """Of the training faces of a known method."""
-    arrivals: int | Sequence[Range]
-    """New methods with each experience; a number says how many experiences share all of them evenly."""
+    arrivals: Arrivals
+    """New methods with each experience; a number says how many experiences share all of them evenly, and
+    `families` that each brings all of one family."""
     novel_faces: Range
     """Of a new method, when it arrives."""
     known_faces: Range
@@ -107,7 +112,7 @@ def composed(tree: Tree, name: str, folder: Path, image_size: int, seed: int) ->
         tree = with_second_version(tree, methods[known], folder, seed)
         methods = (*methods[: known + 1], methods[known] + SECOND_VERSION, *methods[known + 1 :])
     counts = {method: len(tree.files[method]) for method in methods}
-    schedule, key = scheduled(tree, compose(preset, counts, known, image_size, seed))
+    schedule, key = scheduled(tree, compose(preset, counts, tree.families, known, image_size, seed))
     for experience in schedule.experiences:
         if not experience.paths:
             raise BadInput(
@@ -117,7 +122,14 @@ def composed(tree: Tree, name: str, folder: Path, image_size: int, seed: int) ->
     return posted_again(schedule, key, folder) if preset.reposted else (schedule, key)
 
 
-def compose(preset: Preset, counts: Mapping[str, int], known: int, image_size: int, seed: int) -> StreamPlan:
+def compose(
+    preset: Preset,
+    counts: Mapping[str, int],
+    families: Mapping[str, str],
+    known: int,
+    image_size: int,
+    seed: int,
+) -> StreamPlan:
     """Plan a preset's stream.
 
     Where a method has too few faces for what the preset wants, all of its kind, known or new, get less by the
@@ -126,13 +138,20 @@ def compose(preset: Preset, counts: Mapping[str, int], known: int, image_size: i
     Args:
         preset: what is wanted.
         counts: faces of each method, in the order in which they arrive.
+        families: of the methods, for a preset in which these arrive.
         known: how many of them, from the first, are known.
         image_size: pixels a side.
         seed: decides what the preset leaves open.
+
+    Raises:
+        BadInput: if families are to arrive, and a new method has none.
     """
     rng = np.random.default_rng(seed)
     methods = list(counts)
-    groups = _groups(methods[known:], preset.arrivals, rng)
+    if preset.arrivals == "families":
+        groups = _by_family(methods[known:], families)
+    else:
+        groups = _groups(methods[known:], preset.arrivals, rng)
     absent = _absences(groups, preset.absent, rng)
     novel, earlier, mine = (
         _drawn(wanted, len(groups), rng)
@@ -227,6 +246,20 @@ def _groups(
     sizes = _sizes(arrivals, len(novel), rng)
     ends = np.cumsum(sizes).tolist()
     return [tuple(novel[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+
+
+def _by_family(novel: Sequence[str], families: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Return the new methods of each family, in the order of the first of each."""
+    without = [method for method in novel if method not in families]
+    if without:
+        raise BadInput(
+            f"preset 'families': nothing says of which family {', '.join(without)} are. A column family in "
+            "the tree's manifest.csv is expected. Add it, or choose another preset."
+        )
+    groups: dict[str, tuple[str, ...]] = {}
+    for method in novel:
+        groups[families[method]] = (*groups.get(families[method], ()), method)
+    return list(groups.values())
 
 
 def _absences(

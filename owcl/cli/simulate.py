@@ -55,8 +55,8 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--preset",
             metavar="NAME",
-            help="How methods arrive: steady, cgcd, quiet, return, return_long, burst, trickle, reposted or "
-            "lookalike; else by the scenario's own plan.",
+            help="How methods arrive: steady, cgcd, offline, families, quiet, return, return_long, burst, "
+            "trickle, reposted or lookalike; else by the scenario's own plan.",
         ),
         click.option(
             "--operator",
@@ -143,17 +143,33 @@ def benchmark(name: str, root: Path, **options: Any) -> None:
 @click.argument("root", type=EXISTING_FOLDER, metavar="DIR")
 @_scenario_options
 def df40(root: Path, **options: Any) -> None:
-    """The methods of DF40, in its published layout; by the preset steady if none is named.
+    """The methods of DF40, in its published layout; by the preset families if none is named.
 
     Examples:
       owcl simulate df40 ~/DF40
-      owcl simulate df40 ~/DF40 --preset burst --seeds 3
+      owcl simulate df40 ~/DF40 --preset offline --seeds 3
     """
     _simulate("df40", options, root=root)
 
 
+@simulate.command()
+@click.argument("root", type=EXISTING_FOLDER, metavar="DIR")
+@click.option("--track", metavar="NAME", help="facial_components or facial_attributes, where DIR has both.")
+@_scenario_options
+def seqdeepfake(root: Path, track: str | None, **options: Any) -> None:
+    """The edit sequences of Seq-DeepFake, in its published layout.
+
+    Each sequence is a method, and those of as many edits a family; by the preset families if none is named.
+
+    Examples:
+      owcl simulate seqdeepfake ~/Seq-DeepFake --track facial_components
+      owcl simulate seqdeepfake ~/Seq-DeepFake --track facial_attributes --preset offline
+    """
+    _simulate("seqdeepfake", options, root=root, track=track)
+
+
 def _simulate(
-    scenario: Literal["folder", "rendered", "forge", "benchmark", "df40"],
+    scenario: Literal["folder", "rendered", "forge", "benchmark", "df40", "seqdeepfake"],
     options: Mapping[str, Any],
     **faces: Any,
 ) -> None:

@@ -32,15 +32,20 @@ from owcl.types import Attributions
 from scenarios import composition
 from scenarios import folder as folder_scenario
 from scenarios.composition import read_preset
-from scenarios.layouts import benchmark, df40
+from scenarios.layouts import benchmark, df40, seqdeepfake
 from scenarios.schedule import Schedule, ScheduledExperience
 from scenarios.truth import AnswerKey
 from storage import experiences, models
 
-Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40"]
+Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40", "seqdeepfake"]
 FACES_PER_METHOD = 300
-DF40_IMAGE_SIZE = 256
-TREE_IS_GIVEN = {"folder": "folder DIR", "benchmark": "benchmark NAME --root DIR", "df40": "df40 DIR"}
+PUBLISHED_IMAGE_SIZE = 256
+TREE_IS_GIVEN = {
+    "folder": "folder DIR",
+    "benchmark": "benchmark NAME --root DIR",
+    "df40": "df40 DIR",
+    "seqdeepfake": "seqdeepfake DIR",
+}
 """How a person names the tree of those scenarios that need one."""
 
 
@@ -50,7 +55,7 @@ class Asked:
 
     scenario: Scenario
     root: Path | None = None
-    """The tree of `folder`, `benchmark` and `df40`."""
+    """The tree of `folder`, `benchmark`, `df40` and `seqdeepfake`."""
     photographs: Path | None = None
     """The faces of `forge`."""
     learner: str = "cpl"
@@ -61,6 +66,8 @@ class Asked:
     """Who answers the queue after each discovery: `oracle`, `noisy:0.1`, `lazy:20` or `random:20`."""
     benchmark: str | None = None
     """Of the scenario `benchmark`, whose families arrive one after another."""
+    track: str | None = None
+    """Of the scenario `seqdeepfake`, where its tree has both."""
     rows: tuple[str, ...] = ()
     """Baselines and peers to run beside owcl, by name."""
     quick: bool = False
@@ -175,9 +182,14 @@ def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule
         assert asked.benchmark is not None
         protocol = benchmark.read_protocol(asked.benchmark)
         return benchmark.continual(protocol, benchmark.read_faces(protocol, tree, "grouped"), seed)
-    if asked.scenario == "df40":
-        preset = "steady" if asked.preset is None else asked.preset
-        return composition.composed(df40.read(tree), preset, copies, DF40_IMAGE_SIZE, seed)
+    if asked.scenario in ("df40", "seqdeepfake"):
+        by_method = (
+            df40.read(tree)
+            if asked.scenario == "df40"
+            else seqdeepfake.as_methods(seqdeepfake.read(tree, asked.track))
+        )
+        preset = "families" if asked.preset is None else asked.preset
+        return composition.composed(by_method, preset, copies, PUBLISHED_IMAGE_SIZE, seed)
     if asked.preset is None:
         return folder_scenario.load(tree, seed)
     return composition.load(tree, asked.preset, copies, seed)

@@ -1,5 +1,7 @@
 """The layout of Seq-DeepFake: faces whose components or attributes were edited one after another.
 
+Its faces teach multi-label ranking; and each sequence of edits is a method, whose family is their number.
+
 Source:
     Shao, Wu and Liu, Detecting and Recovering Sequential DeepFake Manipulation, ECCV 2022 (arXiv 2207.02204).
 """
@@ -8,10 +10,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from owcl.errors import BadInput
+from scenarios.folder import Tree
+from scenarios.schedule import REAL, FileEntry
 
 TRACKS = {
     "facial_components": ("nose", "eye", "eyebrow", "lip", "hair"),
@@ -77,6 +82,18 @@ def read(root: Path, track: str | None = None) -> EditedFaces:
             f"{', '.join(missing[:SHOWN])}{more}. Unpack all archives of the track."
         )
     return EditedFaces(labels, splits)
+
+
+def as_methods(edited: EditedFaces) -> Tree:
+    """Return the faces of all splits by sequence; those that were made of one original are a group."""
+    files: dict[str, list[FileEntry]] = {}
+    families: dict[str, str] = {}
+    for face in (face for split in edited.splits.values() for face in split):
+        edits = sum(label > 0 for label in face.row)
+        method = sequence_folder(face.row, edited.labels) if edits else REAL
+        files.setdefault(method, []).append(FileEntry(Path(os.path.abspath(face.path)), face.path.stem))
+        families[method] = f"edits: {edits}" if edits else REAL
+    return Tree(files, families)
 
 
 def _track(root: Path, track: str | None) -> str:

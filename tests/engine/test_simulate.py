@@ -195,7 +195,13 @@ def test_what_is_said_of_lasting_ids_is_not_defined_for_peers_without_them(resul
 
 
 @pytest.mark.parametrize(
-    ("scenario", "way"), [("folder", "folder DIR"), ("benchmark", "--root DIR"), ("df40", "df40 DIR")]
+    ("scenario", "way"),
+    [
+        ("folder", "folder DIR"),
+        ("benchmark", "--root DIR"),
+        ("df40", "df40 DIR"),
+        ("seqdeepfake", "seqdeepfake DIR"),
+    ],
 )
 def test_a_scenario_without_its_tree_says_how_to_name_one(
     scenario: Scenario, way: str, tmp_path: Path

@@ -21,7 +21,7 @@ def _plans(name: str, known: int) -> list[StreamPlan]:
     """Plan streams of as many faces as are made for the preset; three times as many are real."""
     preset = read_preset(name)
     counts = {method: preset.faces_per_method * (3 if method == "real" else 1) for method in MANY}
-    return [compose(preset, counts, known, 64, seed) for seed in SEEDS]
+    return [compose(preset, counts, {}, known, 64, seed) for seed in SEEDS]
 
 
 def _present(plan: StreamPlan, method: str, since: int) -> list[bool]:
@@ -30,14 +30,21 @@ def _present(plan: StreamPlan, method: str, since: int) -> list[bool]:
 
 @pytest.fixture
 def tree(tmp_path: Path, rng: np.random.Generator) -> Path:
-    """Eight methods of 60 noisy faces each."""
+    """Eight methods of 60 noisy faces each; the odd ones and the even ones are a family."""
+    manifest = ["path,method,family"]
     for method in ("real", *(f"method{number}" for number in range(7))):
         folder = tmp_path / "tree" / "faces" / method
         folder.mkdir(parents=True)
         for index in range(60):
             face = rng.normal(128, 12, (16, 16, 3)).clip(0, 255).astype(np.uint8)
             Image.fromarray(face).save(folder / f"{index:02d}.png")
+            manifest.append(f"faces/{method}/{index:02d}.png,{method},{family(method)}")
+    (tmp_path / "tree" / "manifest.csv").write_text("\n".join(manifest), encoding="utf-8")
     return tmp_path / "tree"
+
+
+def family(method: str) -> str:
+    return "real" if method == "real" else ("even", "odd")[int(method.removeprefix("method")) % 2]
 
 
 def _methods(key: AnswerKey, paths: tuple[Path, ...]) -> Counter[str]:
@@ -56,7 +63,7 @@ def test_a_preset_that_there_is_not_is_answered_with_those_that_there_are() -> N
 def test_where_faces_are_few_all_of_a_kind_get_less_by_the_same_factor() -> None:
     """A known method has 30 unlabelled training faces; the new one has 30, and 100 are wanted."""
     preset = Preset("small", "", 100, 0.6, 0.5, [[1, 1], [0, 0]], [60, 60], [50, 50], [40, 40])
-    plan = compose(preset, {"real": 80, "gan": 80, "swap": 40}, 2, 64, 0)
+    plan = compose(preset, {"real": 80, "gan": 80, "swap": 40}, {}, 2, 64, 0)
     first, second = plan.arrivals
     assert (first.novel, first.novel_per_class, first.known_per_class) == (("swap",), 18, 15)
     assert (second.novel, second.seen_per_class, second.known_per_class) == ((), 12, 15)
@@ -81,6 +88,29 @@ def test_cgcd_has_sixteen_new_faces_for_one_of_any_other_class() -> None:
             assert (
                 arrival.novel_per_class == 16 * arrival.seen_per_class == 16 * (arrival.known_per_class or 0)
             )
+
+
+def test_in_offline_all_new_methods_come_at_once_and_as_many_faces_of_each() -> None:
+    for plan in _plans("offline", 7):
+        (arrival,) = plan.arrivals
+        assert set(arrival.novel) == set(MANY) - set(plan.known)
+        assert arrival.novel_per_class == 450  # All of the smallest method but the quarter that is tested on.
+        assert arrival.known_per_class == 225
+
+
+def test_families_come_one_after_another_each_with_all_of_its_new_methods(tree: Path, tmp_path: Path) -> None:
+    for seed in SEEDS:
+        _, key = load(tree, "families", tmp_path / "copies", seed)
+        known, *arrived = key.arrivals
+        assert [len({family(method) for method in group}) for group in arrived] == [1] * len(arrived)
+        assert len({family(group[0]) for group in arrived}) == len(arrived)
+        assert {*known, *(method for group in arrived for method in group)} == set(key.methods)
+
+
+def test_a_tree_that_names_no_families_cannot_let_them_come(tree: Path, tmp_path: Path) -> None:
+    (tree / "manifest.csv").unlink()
+    with pytest.raises(BadInput, match=r"nothing says of which family method\d.*manifest\.csv is expected"):
+        load(tree, "families", tmp_path / "copies")
 
 
 def test_nothing_new_is_in_quiet_and_reposted() -> None:

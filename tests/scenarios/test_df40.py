@@ -51,6 +51,12 @@ def test_a_stream_can_be_composed_from_it(root: Path, tmp_path: Path) -> None:
     assert sum(map(len, key.arrivals[1:])) >= 1
 
 
+def test_its_families_can_come_one_after_another(root: Path, tmp_path: Path) -> None:
+    _, key = composed(read(root), "families", tmp_path / "copies", 64, seed=0)
+    for group in key.arrivals[1:]:
+        assert {FAMILY_OF[method] for method in group} == {FAMILY_OF[group[0]]}
+
+
 def test_a_folder_that_is_no_method_is_named(root: Path) -> None:
     (root / "DF40" / "simswop").mkdir()
     with pytest.raises(BadInput, match="simswop: no method of DF40 has this name"):

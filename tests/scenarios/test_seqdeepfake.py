@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from owcl.errors import BadInput
-from scenarios.layouts.seqdeepfake import read
+from scenarios.composition import composed
+from scenarios.layouts.seqdeepfake import TRACKS, as_methods, read, sequence_folder
+from tests.scenarios.test_benchmarks import write_image
 
 ROWS = [("original", "[0, 0, 0, 0, 0]"), ("eye-lip-nose", "[2, 4, 1, 0, 0]")]
 
@@ -37,6 +40,40 @@ def test_faces_and_their_histories_are_read(root: Path) -> None:
     assert tree.labels == ("nose", "eye", "eyebrow", "lip", "hair")
     assert [face.row for face in tree.splits["test"]] == [(0, 0, 0, 0, 0), (2, 4, 1, 0, 0)]
     assert tree.splits["test"][1].mask == root / "facial_components/masks/test/eye-lip-nose/000001.png"
+
+
+def test_a_sequence_is_a_method_and_faces_of_one_original_are_a_group(root: Path) -> None:
+    tree = as_methods(read(root))
+    assert {method: len(entries) for method, entries in tree.files.items()} == {"real": 3, "eye-lip-nose": 3}
+    assert tree.families == {"real": "real", "eye-lip-nose": "edits: 3"}
+    assert {entry.group for entries in tree.files.values() for entry in entries} == {"000001"}
+
+
+@pytest.mark.parametrize(("preset", "experiences"), [("families", 3), ("offline", 1)])
+def test_sequences_come_by_the_number_of_edits_or_all_at_once(
+    preset: str, experiences: int, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    rows = [(), (1,), (2,), (3,), (4,), (1, 2), (2, 1), (3, 4), (1, 2, 3), (4, 3, 2)]
+    track = tmp_path / "facial_components"
+    (track / "annotations").mkdir(parents=True)
+    lines = {split: ["file_path,label"] for split in ("train", "val", "test")}
+    for edits in rows:
+        row = (*edits, *[0] * (5 - len(edits)))
+        for number in range(40):
+            split = ("train", "train", "val", "test")[number % 4]
+            folder = sequence_folder(row, TRACKS["facial_components"])
+            path = track / "images" / split / folder / f"{number:06d}.png"
+            write_image(path, rng)
+            lines[split].append(f'{path.relative_to(tmp_path)},"{list(row)}"')
+    for split, written in lines.items():
+        (track / "annotations" / f"{split}.csv").write_text("\n".join(written) + "\n", encoding="utf-8")
+    tree = as_methods(read(tmp_path))
+    schedule, key = composed(tree, preset, tmp_path / "copies", 64, seed=0)
+    assert "real" in schedule.known
+    assert len(schedule.experiences) == 1 + experiences
+    assert set(key.methods) == set(tree.files)
+    if preset == "families":
+        assert all(len({tree.families[method] for method in group}) == 1 for group in key.arrivals[1:])
 
 
 def test_of_two_tracks_one_must_be_named(root: Path) -> None:
