@@ -52,9 +52,7 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
         output.note(f"These are the first of {result.quarantined}; `owcl report` lists them all.")
     if not (result.new or result.already or result.quarantined):
         output.note("No images were found in what was named.")
-    if result.alarm is not None:
-        output.note(f"{result.alarm}.")
-        if result.alarm.since:
-            output.note(f"First noticed at {result.alarm.since}")
+    if result.alarm is not None and result.alarm.since:
+        output.note(f"First noticed at {result.alarm.since}")
     if result.new:
         output.note("Next: owcl discover" + (", which tells the two apart" if result.alarm else ""))
