@@ -239,7 +239,7 @@ def find(transaction: Connection, id_or_name: str) -> MethodClass:
     row = transaction.execute(named).one_or_none()
     if row is None:
         _refuse_gone(transaction, id_or_name)
-        names = ", ".join(entry.name for entry in live(transaction)[:20]) or "none yet"
+        names = ", ".join(repr(entry.name) for entry in live(transaction)[:20]) or "none yet"
         raise NotFound(
             f"classes: there is no class {id_or_name!r}. Classes: {names}. Give an id or one of the names."
         )

@@ -210,7 +210,7 @@ def test_a_rejected_class_is_predicted_no_more_but_its_faces_are_not_proposed_ag
         (lambda s: registry.name(s, "2", " ", "a"), BadInput, "it is empty"),
         (lambda s: registry.name(s, "2", "x\x1b[31m", "a"), BadInput, "control character"),
         (lambda s: registry.name(s, "2", "REAL", "a"), Conflict, "the name 'REAL' belongs to class 1"),
-        (lambda s: registry.name(s, "nobody", "x", "a"), NotFound, "Classes: real, new-2, new-3"),
+        (lambda s: registry.name(s, "nobody", "x", "a"), NotFound, "Classes: 'real', 'new-2', 'new-3'"),
         (lambda s: registry.merge(s, "2", "2", "a"), Conflict, "cannot be merged into itself"),
         (lambda s: registry.merge(s, "2", "99", "a"), NotFound, "there is no class '99'"),
         (lambda s: registry.split(s, "2", [5, 9], "a"), BadInput, "class 2: face 9 is not a member of it"),

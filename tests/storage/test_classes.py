@@ -81,7 +81,7 @@ def test_a_class_is_found_by_id_before_name(store: Store) -> None:
         assert classes.find(transaction, "2").id == second
         assert classes.find(transaction, "1").id == first
         assert classes.find(transaction, "99").name == "99"
-        with pytest.raises(NotFound, match=r"no class 'fake'. Classes: 2, real, 99"):
+        with pytest.raises(NotFound, match=r"no class 'fake'. Classes: '2', 'real', '99'"):
             classes.find(transaction, "fake")
 
 
