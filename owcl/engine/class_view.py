@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection
 
 from owcl.engine import history
-from owcl.engine.standing import Standing, standing
+from owcl.engine.standing import faces_by_class, standing
 from owcl.types import Decision, MethodClass
 from storage import classes, faces, memberships
 from storage.store import Store
@@ -53,7 +52,7 @@ class ClassView:
 def list_classes(store: Store) -> list[ClassLine]:
     """Return all classes by id, tombstones included."""
     with store.reading() as transaction:
-        counted = _faces_by_class(standing(transaction))
+        counted = faces_by_class(standing(transaction))
         return [_line(transaction, entry, counted) for entry in classes.everything(transaction)]
 
 
@@ -72,7 +71,7 @@ def show(store: Store, id_or_name: str) -> ClassView:
         shown = (members if len(members) else mine)[:EXAMPLES]
         nearest = details.evidence.get("nearest_class")
         return ClassView(
-            line=_line(transaction, entry, _faces_by_class(present)),
+            line=_line(transaction, entry, faces_by_class(present)),
             note=details.note,
             version=details.version,
             members=len(members),
@@ -93,8 +92,3 @@ def _line(transaction: Connection, entry: MethodClass, counted: Mapping[int, int
         born=classes.details(transaction, entry.id).born,
         merged_into=entry.merged_into,
     )
-
-
-def _faces_by_class(present: Standing) -> dict[int, int]:
-    ids, counts = np.unique(present.class_ids, return_counts=True)
-    return dict(zip(ids.tolist(), counts.tolist(), strict=True))

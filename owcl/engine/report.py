@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 import owcl
 from owcl.engine.doctor import LIBRARIES
+from owcl.engine.standing import faces_by_class, standing
 from owcl.engine.workspace import Workspace
 from owcl.evaluation import figures
 from owcl.evaluation.report import ClassRow, Report, render
@@ -89,14 +90,15 @@ def _content(workspace: Workspace, transaction: Connection) -> tuple[Report, dic
     seen = 0 if latest is None else latest.index
     live = [entry for entry in discovered if entry.status in ("provisional", "named")]
     columns, rows = _methods(transaction)
+    counted = faces_by_class(standing(transaction))
     content = Report(
         title=f"owcl: {workspace.root.resolve().name}",
         summary=(
-            f"{faces.count(transaction):,} faces in {seen} unlabelled experiences: "
-            f"{len(entries) - len(discovered)} known methods, {len(live)} discovered ones."
+            f"{faces.count(transaction):,} faces. Unlabelled experiences: {seen}. "
+            f"Known methods: {len(entries) - len(discovered)}; discovered: {len(live)}."
         ),
-        headline=_headline(transaction, len(live)),
-        classes=[_class_row(workspace, transaction, entry) for entry in entries],
+        headline=_headline(transaction, len(live), counted.get(UNKNOWN, 0)),
+        classes=[_class_row(workspace, transaction, entry, counted) for entry in entries],
         figures=[(headings[name], svg) for name, svg in drawn.items()],
         columns=columns,
         methods=rows,
@@ -110,15 +112,14 @@ def _content(workspace: Workspace, transaction: Connection) -> tuple[Report, dic
     return content, drawn
 
 
-def _headline(transaction: Connection, discovered: int) -> list[tuple[str, str]]:
+def _headline(transaction: Connection, discovered: int, unknown: int) -> list[tuple[str, str]]:
     last = _curves(transaction)
     numbers = [("faces", f"{faces.count(transaction):,}"), ("discovered classes", str(discovered))]
     for name, label in (("id_acc_all", "accuracy"), ("acc_known", "on known"), ("id_acc_novel", "on novel")):
         values = [value for value in last.get(name, ()) if value is not None]
         if values:
             numbers.append((label, f"{values[-1]:.1f} %"))
-    waiting = attributions.current(transaction)
-    numbers.append(("unknown now", f"{int((waiting.class_ids == UNKNOWN).sum()):,}"))
+    numbers.append(("unknown now", f"{unknown:,}"))
     return [*numbers, ("quarantined", f"{quarantine.count(transaction):,}")]
 
 
@@ -210,7 +211,9 @@ def _confusion(transaction: Connection, entries: Sequence[MethodClass]) -> dict[
 def _faces_per_class(transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, list[int]]:
     latest = experiences.latest(transaction)
     steps = range(1, 1 + (0 if latest is None else latest.index))
-    now = [attributions.current(transaction, step).class_ids for step in steps]
+    present = standing(transaction)
+    came = [faces.in_experience(transaction, step) for step in steps]
+    now = [present.class_ids[np.isin(present.face_ids, face_ids)] for face_ids in came]
     live = [entry for entry in entries if entry.status in ("known", "provisional", "named")]
     rows = {f"{entry.id} {entry.name}": [int((ids == entry.id).sum()) for ids in now] for entry in live}
     return {**rows, "unknown": [int((ids == UNKNOWN).sum()) for ids in now]}
@@ -233,7 +236,9 @@ def _map(workspace: Workspace, transaction: Connection, names: dict[int, str]) -
     return {"map": figures.embedding_map(figures.project(stored.vectors[rows], rng), labels)}
 
 
-def _class_row(workspace: Workspace, transaction: Connection, entry: MethodClass) -> ClassRow:
+def _class_row(
+    workspace: Workspace, transaction: Connection, entry: MethodClass, counted: Mapping[int, int]
+) -> ClassRow:
     details = classes.details(transaction, entry.id)
     members = memberships.members(transaction, entry.id)
     evidence: dict[str, Any] = dict(details.evidence)
@@ -251,7 +256,7 @@ def _class_row(workspace: Workspace, transaction: Connection, entry: MethodClass
         entry.name,
         entry.family or "",
         entry.status,
-        len(members),
+        counted.get(entry.id, 0),
         details.born,
         words,
         figures.strip(images) if len(images) else None,

@@ -34,6 +34,12 @@ def standing(transaction: Connection) -> Standing:
     return standing_of(attributions.current(transaction), members, live)
 
 
+def faces_by_class(present: Standing) -> dict[int, int]:
+    """Return how many faces belong to each class, `UNKNOWN` among them."""
+    ids, counts = np.unique(present.class_ids, return_counts=True)
+    return dict(zip(ids.tolist(), counts.tolist(), strict=True))
+
+
 def standing_of(judged: Attributions, members: memberships.Memberships, live: Collection[int]) -> Standing:
     """Return where each face belongs, given what the model says, on whose word, and the live classes."""
     face_ids = np.union1d(judged.face_ids, members.face_ids)

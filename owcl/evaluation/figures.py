@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8c6d31")
 LARGEST_MAP = 1500
+MOST_TICKS = 15
+"""Experiences that are numbered one by one; of more, every second or fifth is."""
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -43,8 +46,9 @@ def accuracy_over_time(series: Mapping[str, Sequence[float | None]]) -> str:
         for index, (name, values) in enumerate(series.items()):
             numbers = [np.nan if value is None else value for value in values]
             axes.plot(numbers, marker="o", markersize=4, color=COLOURS[index % len(COLOURS)], label=name)
-        axes.set(xlabel="experience", ylabel="percent", ylim=(0, 103))
-        axes.set_xticks(range(max((len(values) for values in series.values()), default=0)))
+        longest = max((len(values) for values in series.values()), default=1)
+        axes.set(xlabel="experience", ylabel="percent", xlim=(-0.5, longest - 0.5), ylim=(0, 103))
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.grid(axis="y", alpha=0.25)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return _svg(figure)
@@ -143,14 +147,14 @@ def arrivals(faces: Mapping[str, Sequence[int]]) -> str:
                 range(1, len(values) + 1), [row] * len(values), s=sizes, color=COLOURS[0], alpha=0.75
             )
             for experience, value in enumerate(values, start=1):
-                if value:
+                if value and len(values) <= MOST_TICKS:
                     axes.annotate(
                         str(value), (experience, row), textcoords="offset points", xytext=(13, -3), fontsize=8
                     )
         axes.set_yticks(range(len(faces)), list(faces))
         longest = max((len(values) for values in faces.values()), default=1)
         axes.set(xlabel="experience", ylim=(len(faces) - 0.4, -0.6), xlim=(0.5, longest + 0.6))
-        axes.set_xticks(range(1, longest + 1))
+        axes.xaxis.set_major_locator(_whole_numbers())
         axes.grid(axis="x", alpha=0.25)
         return _svg(figure)
 
@@ -169,8 +173,14 @@ def counting(estimates: Sequence[tuple[float, float, float]], true: Sequence[int
         if true is not None:
             axes.scatter(places + 0.12, true, marker="x", color=COLOURS[1], label="true", zorder=3)
         highest = max([1, *values[:, 2], *(true or ())])
-        axes.set(xlabel="experience", ylabel="new classes", ylim=(-0.3, highest + 0.5))
-        axes.set_xticks(places)
+        axes.set(
+            xlabel="experience",
+            ylabel="new classes",
+            xlim=(0.5, len(values) + 0.5),
+            ylim=(-0.3, highest + 0.5),
+        )
+        axes.xaxis.set_major_locator(_whole_numbers())
+        axes.yaxis.set_major_locator(_whole_numbers())
         axes.grid(axis="y", alpha=0.25)
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
         return _svg(figure)
@@ -206,6 +216,10 @@ def _axes(width: float, height: float, title: str) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     axes.set_title(title)
     return figure, axes
+
+
+def _whole_numbers() -> MaxNLocator:
+    return MaxNLocator(MOST_TICKS, integer=True, min_n_ticks=1)
 
 
 def _write_cells(axes: Axes, table: NDArray[np.float64], light_above: float | None = None) -> None:

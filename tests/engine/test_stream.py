@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -141,7 +142,10 @@ def test_ingesting_again_changes_nothing(lived: Path, small_world: SmallWorld) -
 def test_the_report_is_one_file_that_refers_to_nothing(lived: Path, tmp_path: Path) -> None:
     with Workspace.open(lived) as workspace:
         page = report(workspace, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "new-4" in page
+        listed = {line.name: line.faces for line in class_view.list_classes(workspace.store)}
+    rows = re.findall(r"<tr><td>\d+</td><td>([^<]*)<.*?</span></td><td>(\d+)</td>", page)
+    assert {name: int(count) for name, count in rows} == listed
+    assert "new-4" in listed
     assert 'src="http' not in page
     assert 'href="http' not in page
     assert page.count("<svg") >= 3
