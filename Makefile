@@ -27,7 +27,7 @@ browser:
 # One thread: sums in another order make another network, and what tests ask of it should not hang on the cores.
 # So each core runs files of its own.
 test: $(READY) browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=logical --dist=loadfile --no-loadscope-reorder \
 	  --cov --cov-report=term:skip-covered --cov-fail-under=85
 
 check: $(READY)
