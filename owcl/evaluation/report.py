@@ -20,7 +20,7 @@ class ClassRow:
     status: str
     """Known, provisional, named, merged or rejected."""
     faces: int
-    """How many are members."""
+    """How many belong to it, on somebody's word or as the model says."""
     born: int | None
     """Experience in which it was found; none if it was known from the start."""
     evidence: str
