@@ -27,6 +27,7 @@ from owcl.engine.journal import journalled
 from owcl.engine.pool import Pool, pool_of
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
+from owcl.faces.likeness import different_pictures
 from owcl.faces.reposting import reposted_views
 from owcl.models.embed import embed
 from owcl.novelty.base import CountEstimate
@@ -165,6 +166,7 @@ def _judged(
         members = vectors[inside]
         promotion = judge(
             members,
+            different_pictures(pool.images[inside], settings.smallest_class),
             pool.p_values[inside],
             stability,
             registered,

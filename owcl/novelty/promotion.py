@@ -36,6 +36,7 @@ class Promotion:
 
 def judge(
     members: NDArray[np.float32],
+    different: int,
     p_values: NDArray[np.float64],
     stability: float,
     classes: Mapping[int, NDArray[np.float32]],
@@ -48,10 +49,10 @@ def judge(
 ) -> Promotion:
     """Judge a cluster of the pool.
 
-    Copies of one picture have the same embedding and make a class no larger than one of them does.
-
     Args:
         members: `(M, D)` embeddings.
+        different: pictures among the members that are no copies of one another. One picture that many people
+            post is no generator; so these are counted, not the faces.
         p_values: `(M,)` of the members.
         stability: share of resamples in which the cluster came back.
         classes: `(N, D)` exemplars of the registered classes, under the same model. A cluster is not
@@ -67,7 +68,6 @@ def judge(
     by_auc = sorted(verdicts, key=lambda class_id: verdicts[class_id].auc)
     same_as = next((class_id for class_id in by_auc if verdicts[class_id].answer == "same"), None)
     reasons = []
-    different = len(np.unique(members, axis=0))
     too_few = different < smallest
     if too_few:
         reasons.append(f"{_said(len(members), different)}, {smallest} make a class")
@@ -81,7 +81,7 @@ def judge(
     nearest = next(iter(by_auc), None)
     evidence: dict[str, Any] = {
         "size": len(members),
-        "different": different,
+        "different_pictures": different if too_few else f"{smallest} or more",
         "stability": stability,
         "median_p_value": float(np.median(p_values)),
         "nearest_class": nearest,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.workspace import Workspace
-from storage import memberships
+from owcl.faces.reposting import reposted
+from storage import clusters, memberships
 from tests.conftest import NEW, SmallWorld, render
 from tests.engine.conftest import NUMBER
 
@@ -26,3 +30,22 @@ def test_more_faces_of_a_class_that_was_not_learned_yet_join_it(
             after = memberships.members(transaction, NUMBER)
     assert result.promoted == ()
     assert len(after) > len(before) + 40
+
+
+def test_one_picture_that_many_people_post_is_no_new_method(
+    small_world: SmallWorld, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    render(tmp_path / "original", NEW, [120])
+    (original,) = (tmp_path / "original").iterdir()
+    (tmp_path / "posts").mkdir()
+    for number in range(60):
+        copy = reposted(np.asarray(Image.open(original)), rng)
+        (tmp_path / "posts" / f"{number}.jpg").write_bytes(copy)
+    with Workspace.open(small_world.copy(tmp_path)) as workspace:
+        ingest(workspace, [str(tmp_path / "posts"), str(small_world.quiet)])
+        result = discover(workspace)
+        with workspace.store.reading() as transaction:
+            waiting = [one.sighting.evidence["different_pictures"] for one in clusters.waiting(transaction)]
+    assert result.promoted == ()
+    assert waiting
+    assert max(waiting) < 10

@@ -40,7 +40,7 @@ def test_too_few_faces_are_refused(rng: np.random.Generator) -> None:
 def test_a_large_stable_new_cluster_becomes_a_class(rng: np.random.Generator) -> None:
     classes = {7: _cloud(60, 0, rng), 8: _cloud(60, -2, rng)}
     found_by = ("density", "anchored_cut")
-    promotion = judge(_cloud(60, 2, rng), np.full(60, 0.01), 0.95, classes, 30, rng, None, found_by)
+    promotion = judge(_cloud(60, 2, rng), 60, np.full(60, 0.01), 0.95, classes, 30, rng, None, found_by)
     assert promotion.accepted
     assert promotion.evidence["nearest_class"] in (7, 8)
     assert promotion.evidence["size"] == 60
@@ -48,26 +48,26 @@ def test_a_large_stable_new_cluster_becomes_a_class(rng: np.random.Generator) ->
 
 
 def test_that_nobody_else_found_a_cluster_is_evidence_too_and_no_obstacle(rng: np.random.Generator) -> None:
-    promotion = judge(_cloud(60, 2, rng), np.full(60, 0.01), 0.95, {}, 30, rng)
+    promotion = judge(_cloud(60, 2, rng), 60, np.full(60, 0.01), 0.95, {}, 30, rng)
     assert promotion.accepted
     assert promotion.evidence["also_found_by"] == "no other estimator"
 
 
 def test_more_faces_of_a_class_join_it(rng: np.random.Generator) -> None:
-    promotion = judge(_cloud(200, 0, rng), np.full(200, 0.01), 1.0, {7: _cloud(200, 0, rng)}, 30, rng)
+    promotion = judge(_cloud(200, 0, rng), 200, np.full(200, 0.01), 1.0, {7: _cloud(200, 0, rng)}, 30, rng)
     assert not promotion.accepted
     assert promotion.same_as == 7
 
 
 def test_faces_that_cannot_be_told_from_two_classes_join_the_nearer_one(rng: np.random.Generator) -> None:
     classes = {7: _cloud(400, 0.15, rng), 8: _cloud(400, 0, rng)}
-    promotion = judge(_cloud(400, 0, rng), np.full(400, 0.01), 1.0, classes, 30, rng)
+    promotion = judge(_cloud(400, 0, rng), 400, np.full(400, 0.01), 1.0, classes, 30, rng)
     assert judge_same(_cloud(400, 0, rng), classes[7], rng).answer == "same"
     assert promotion.same_as == promotion.evidence["nearest_class"] == 8
 
 
 def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator) -> None:
-    promotion = judge(_cloud(25, 3, rng), np.full(25, 0.01), 0.3, {7: _cloud(60, 0, rng)}, 30, rng)
+    promotion = judge(_cloud(25, 3, rng), 25, np.full(25, 0.01), 0.3, {7: _cloud(60, 0, rng)}, 30, rng)
     assert promotion.reasons == (
         "25 faces, 30 make a class",
         "came back in 30% of resamples, 50% are needed",
@@ -76,16 +76,16 @@ def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator)
 
 def test_copies_of_one_picture_are_no_class(rng: np.random.Generator) -> None:
     copies = np.repeat(_cloud(1, 3, rng), 40, axis=0)
-    promotion = judge(copies, np.full(40, 0.01), 1.0, {}, 30, rng)
+    promotion = judge(copies, 1, np.full(40, 0.01), 1.0, {}, 30, rng)
     assert promotion.reasons == ("40 faces, 1 without copies, 30 make a class",)
     assert promotion.lacks_only_faces
     others = np.concatenate([copies, _cloud(29, 3, rng)])
-    assert judge(others, np.full(69, 0.01), 1.0, {}, 30, rng).accepted
+    assert judge(others, 30, np.full(69, 0.01), 1.0, {}, 30, rng).accepted
 
 
 def test_a_class_of_too_few_exemplars_to_compare_with_is_named(rng: np.random.Generator) -> None:
     classes = {7: _cloud(60, 0, rng), 8: _cloud(19, -2, rng)}
-    evidence = judge(_cloud(60, 2, rng), np.full(60, 0.01), 1.0, classes, 30, rng).evidence
+    evidence = judge(_cloud(60, 2, rng), 60, np.full(60, 0.01), 1.0, classes, 30, rng).evidence
     assert (evidence["nearest_class"], evidence["not_compared_with"]) == (7, "class 8")
 
 
@@ -101,11 +101,17 @@ def test_of_a_large_cluster_a_sample_is_compared_and_of_a_small_one_every_face(
     classes = {7: _cloud(100, 0, rng)}
     for size in (60, 20 * LARGEST_SIDE):
         same, new = (_cloud(size, shift, rng) for shift in (0, 2))
-        assert judge(same, np.full(size, 0.01), 1.0, classes, 30, rng).same_as == 7
-        assert judge(new, np.full(size, 0.01), 1.0, classes, 30, rng).accepted
+        assert judge(same, size, np.full(size, 0.01), 1.0, classes, 30, rng).same_as == 7
+        assert judge(new, size, np.full(size, 0.01), 1.0, classes, 30, rng).accepted
     by_itself = judge_same(_cloud(60, 1, np.random.default_rng(1)), classes[7], np.random.default_rng(2))
     judged = judge(
-        _cloud(60, 1, np.random.default_rng(1)), np.full(60, 0.01), 1.0, classes, 30, np.random.default_rng(2)
+        _cloud(60, 1, np.random.default_rng(1)),
+        60,
+        np.full(60, 0.01),
+        1.0,
+        classes,
+        30,
+        np.random.default_rng(2),
     )
     assert judged.evidence["auc_to_nearest_class"] == round(by_itself.auc, 4)
 
