@@ -37,11 +37,11 @@ from storage import (
 EXAMPLES = 6
 DECISIONS = 20
 CURVES = {
-    "acc_known": "known",
     "id_acc_novel": "novel, by registry",
-    "id_acc_all": "all, by registry",
     "acc_novel_joint": "novel, matching refitted",
+    "id_acc_all": "all, by registry",
     "acc_all_joint": "all, matching refitted",
+    "acc_known": "known",
 }
 
 

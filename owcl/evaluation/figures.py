@@ -45,7 +45,14 @@ def accuracy_over_time(series: Mapping[str, Sequence[float | None]]) -> str:
         figure, axes = _axes(7.5, 3.6, "Accuracy on the test faces after each experience")
         for index, (name, values) in enumerate(series.items()):
             numbers = [np.nan if value is None else value for value in values]
-            axes.plot(numbers, marker="o", markersize=4, color=COLOURS[index % len(COLOURS)], label=name)
+            axes.plot(
+                numbers,
+                marker="o",
+                markersize=4,
+                color=COLOURS[index % len(COLOURS)],
+                linestyle=("-", "--")[index % 2],  # Of two curves that coincide, both are seen.
+                label=name,
+            )
         longest = max((len(values) for values in series.values()), default=1)
         axes.set(xlabel="experience", ylabel="percent", xlim=(-0.5, longest - 0.5), ylim=(0, 103))
         axes.xaxis.set_major_locator(_whole_numbers())
