@@ -28,6 +28,7 @@ from owcl.novelty.calibration import conformal_p_values, select_arrivals
 from owcl.novelty.counting.partitions import clusters_of, reduced
 from owcl.novelty.counting.registry import ESTIMATORS
 from owcl.novelty.counting.scaled_density import ScaledDensityCount
+from owcl.novelty.counting.spectral_division import SpectralDivision
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
 
 SMALLEST = 20
@@ -37,6 +38,7 @@ COUNTED = 30
 MOST_NEW = 12
 FALSE_DISCOVERIES = 0.1
 PLAIN = "HDBSCAN of scikit-learn"
+OURS = "owcl: the default, overruled by resamples and divided by spectra"
 KNOWN, JUNK = -1, -2
 
 
@@ -50,13 +52,14 @@ class Faces:
     incoming: NDArray[np.float32]
     truth: NDArray[np.int64]
     """Number of the new method; `KNOWN` or `JUNK` for others."""
+    spectra: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    """Of the registered and the incoming faces, where there are images."""
 
-    def pool(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Return what stands out from the registered classes, as the engine chooses it, and its truth."""
+    def chosen(self) -> NDArray[np.bool_]:
+        """Return which faces stand out from the registered classes, as the engine chooses them."""
         score = NearestNeighbourScore().fit(self.registered, self.classes)
         p_values = conformal_p_values(score.score(self.calibration), score.score(self.incoming))
-        chosen = select_arrivals(p_values, FALSE_DISCOVERIES).chosen
-        return self.incoming[chosen], self.truth[chosen]
+        return select_arrivals(p_values, FALSE_DISCOVERIES).chosen
 
 
 def main() -> None:
@@ -135,12 +138,13 @@ def embedded(place: Path, count: int) -> Iterator[Faces]:
     from session_zero import session_zero
 
     from owcl.engine.memory import REFERENCE
+    from owcl.faces.spectrum import spectra
 
     seen = session_zero(place)
     learned, held_out, arriving = (
         seen.by_method(chosen) for chosen in (seen.labelled & ~seen.held_out, seen.held_out, ~seen.labelled)
     )
-    known, vectors = seen.known, seen.vectors
+    known, vectors, traces = seen.known, seen.vectors, spectra(seen.images)
     novel = sorted(set(arriving) - known)
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -151,21 +155,24 @@ def embedded(place: Path, count: int) -> Iterator[Faces]:
             parts.append((number, rng.permutation(arriving[method])[:size]))
         places = np.concatenate([part for _, part in parts])
         exemplars = {method: rng.permutation(found)[:REFERENCE] for method, found in sorted(learned.items())}
+        registered = np.concatenate(list(exemplars.values()))
         yield Faces(
-            vectors[np.concatenate(list(exemplars.values()))],
+            vectors[registered],
             np.repeat(np.arange(len(exemplars)), [len(found) for found in exemplars.values()]),
             vectors[np.concatenate(list(held_out.values()))],
             vectors[places],
             np.repeat([number for number, _ in parts], [len(part) for _, part in parts]),
+            (traces[registered], traces[places]),
         )
 
 
 def _compare(title: str, runs: Iterator[Faces], every: dict[str, list[tuple[int, int, float]]]) -> None:
     found: dict[str, list[tuple[int, int, float]]] = {}
     for number, faces in enumerate(runs):
-        pool, truth = faces.pool()
+        chosen = faces.chosen()
+        truth = faces.truth[chosen]
         present = int((np.bincount(truth[truth >= 0], minlength=1) >= COUNTED).sum())
-        for name, labels in _partitions(faces, pool, number):
+        for name, labels in _partitions(faces, chosen, number):
             agreement = normalized_mutual_info_score(truth, labels) if present else np.nan
             found.setdefault(name, []).append((present, clusters_of(labels), agreement))
     _table(title, found)
@@ -174,10 +181,12 @@ def _compare(title: str, runs: Iterator[Faces], every: dict[str, list[tuple[int,
 
 
 def _partitions(
-    faces: Faces, pool: NDArray[np.float32], seed: int
+    faces: Faces, chosen: NDArray[np.bool_], seed: int
 ) -> Iterator[tuple[str, NDArray[np.int64]]]:
     from sklearn.cluster import HDBSCAN
 
+    pool = faces.incoming[chosen]
+    yield OURS, _ours(faces, chosen, seed)
     for name, kind in ESTIMATORS.items():
         estimator = kind(SMALLEST).fit(faces.registered, faces.classes)
         yield name, estimator.clustered(pool, np.random.default_rng(seed))
@@ -185,6 +194,18 @@ def _partitions(
         yield PLAIN, np.full(len(pool), -1)
     else:
         yield PLAIN, HDBSCAN(min_cluster_size=SMALLEST, copy=True).fit_predict(reduced(pool)).astype(np.int64)
+
+
+def _ours(faces: Faces, chosen: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Return the clusters that `owcl discover` comes to, for whose second look there must be images."""
+    pool, rng = faces.incoming[chosen], np.random.default_rng(seed)
+    counter = ScaledDensityCount(SMALLEST).fit(faces.registered, faces.classes)
+    estimate = counter.estimate(pool, rng)
+    if faces.spectra is not None and estimate.value:
+        registered, incoming = faces.spectra
+        division = SpectralDivision(faces.registered, registered, faces.classes)
+        estimate = division.divided(estimate, pool, incoming[chosen], SMALLEST, rng)
+    return estimate.labels
 
 
 def _table(title: str, found: dict[str, list[tuple[int, int, float]]]) -> None:

@@ -21,6 +21,8 @@ class SessionZero:
 
     answer: Answer
     """Of session 0."""
+    images: NDArray[np.uint8]
+    """`(N, 3, H, W)`."""
     vectors: NDArray[np.float32]
     """`(N, D)` embeddings."""
     methods: NDArray[np.str_]
@@ -56,4 +58,4 @@ def session_zero(root: Path) -> SessionZero:
     labelled = np.isin(ids, came[0])
     apart = np.array([memory.is_held_out(face.sha256, share) for face in found], bool)
     methods = np.array([Path(face.source).parent.name for face in found])
-    return SessionZero(answer, vectors, methods, labelled, labelled & apart, known)
+    return SessionZero(answer, images, vectors, methods, labelled, labelled & apart, known)

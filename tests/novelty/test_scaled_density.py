@@ -45,6 +45,18 @@ def test_the_modes_of_one_method_are_one_class(registered: Registered, rng: np.r
     assert estimate.value == 1
 
 
+def test_strays_too_few_to_be_a_class_are_of_one_only_where_they_are_near(
+    registered: Registered, rng: np.random.Generator
+) -> None:
+    counter = ScaledDensityCount().fit(*registered)
+    for away, near in ((0.3, True), (0.65, False)):
+        strays = points_around([[0, 0, 2.0, away]], 14, rng)
+        pool = np.concatenate([points_around([[0, 0, 2.0, 0]], 120, rng), strays])
+        labels = counter.clustered(pool, np.random.default_rng(1))
+        assert (labels[:120] == 0).mean() > 0.95
+        assert (labels[120:] == (0 if near else NO_CLUSTER)).mean() > 0.9
+
+
 def test_a_heap_as_loose_as_everything_together_is_no_class(
     registered: Registered, rng: np.random.Generator
 ) -> None:

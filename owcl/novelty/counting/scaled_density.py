@@ -76,8 +76,10 @@ class ScaledDensityCount(DensityCount):
             labels[part.rows] = number
         members = [points[part.rows[sample(len(part.rows), LARGEST_SIDE, rng)]] for part in parts]
         groups = np.arange(len(parts))
+        too_small = [len(part.rows) < smallest for part in parts]
         for one, other in neighbours(members):
-            if groups[one] != groups[other] and not self.are_two(members[one], members[other]):
+            strays = too_small[one] != too_small[other]
+            if groups[one] != groups[other] and self.are_one(members[one], members[other], strays):
                 groups[groups == groups[other]] = groups[one]
         return numbered(np.append(groups, NO_CLUSTER)[labels], smallest)
 
@@ -89,6 +91,15 @@ class ScaledDensityCount(DensityCount):
         """
         as_is = pair(self._metric.inverse(first), self._metric.inverse(second))
         return separation(*pair(first, second)) >= METHODS_APART or separation(*as_is) >= self.apart_as_is
+
+    def are_one(self, first: NDArray[np.float32], second: NDArray[np.float32], strays: bool) -> bool:
+        """Say whether `(N, D)` and `(M, D)` whitened faces are one method.
+
+        Strays, too few to be a class beside enough to be one, vary so much that they are hardly ever far from
+        anything; they must be near as well.
+        """
+        near = not strays or separation(*pair(first, second)) <= self.apart
+        return near and not self.are_two(first, second)
 
     def _divided(
         self, points: NDArray[np.float32], heap: Heap, smallest: int, rng: np.random.Generator
