@@ -148,10 +148,7 @@ def compose(
     """
     rng = np.random.default_rng(seed)
     methods = list(counts)
-    if preset.arrivals == "families":
-        groups = _by_family(methods[known:], families)
-    else:
-        groups = _groups(methods[known:], preset.arrivals, rng)
+    groups = _groups(methods[known:], families, preset.arrivals, rng)
     absent = _absences(groups, preset.absent, rng)
     novel, earlier, mine = (
         _drawn(wanted, len(groups), rng)
@@ -241,8 +238,11 @@ def _sizes(arrivals: int | Sequence[Range], left: int, rng: np.random.Generator)
 
 
 def _groups(
-    novel: Sequence[str], arrivals: int | Sequence[Range], rng: np.random.Generator
+    novel: Sequence[str], families: Mapping[str, str], arrivals: Arrivals, rng: np.random.Generator
 ) -> list[tuple[str, ...]]:
+    """Return the new methods of each experience."""
+    if arrivals == "families":
+        return _by_family(novel, families)
     sizes = _sizes(arrivals, len(novel), rng)
     ends = np.cumsum(sizes).tolist()
     return [tuple(novel[end - size : end]) for size, end in zip(sizes, ends, strict=True)]

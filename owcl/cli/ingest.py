@@ -55,4 +55,4 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
     if result.alarm is not None and result.alarm.since:
         output.note(f"First noticed at {result.alarm.since}")
     if result.new:
-        output.note("Next: owcl discover" + (", which tells the two apart" if result.alarm else ""))
+        output.note("Next: owcl discover")

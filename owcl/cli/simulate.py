@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from owcl.cli import output
 from owcl.cli.commands import CommandGroup
 from owcl.cli.options import EXISTING_FOLDER, json_option
 from owcl.cli.session import current, opened
+
+if TYPE_CHECKING:
+    from owcl.engine.simulate import Scenario
 
 
 @click.group(cls=CommandGroup)
@@ -169,7 +172,7 @@ def seqdeepfake(root: Path, track: str | None, **options: Any) -> None:
 
 
 def _simulate(
-    scenario: Literal["folder", "rendered", "forge", "benchmark", "df40", "seqdeepfake"],
+    scenario: Scenario,
     options: Mapping[str, Any],
     **faces: Any,
 ) -> None:

@@ -52,7 +52,7 @@ class ClassView:
 def list_classes(store: Store) -> list[ClassLine]:
     """Return all classes by id, tombstones included."""
     with store.reading() as transaction:
-        counted = faces_by_class(standing(transaction))
+        counted = faces_by_class(standing(transaction).class_ids)
         return [_line(transaction, entry, counted) for entry in classes.everything(transaction)]
 
 
@@ -71,7 +71,7 @@ def show(store: Store, id_or_name: str) -> ClassView:
         shown = (members if len(members) else mine)[:EXAMPLES]
         nearest = details.evidence.get("nearest_class")
         return ClassView(
-            line=_line(transaction, entry, faces_by_class(present)),
+            line=_line(transaction, entry, faces_by_class(present.class_ids)),
             note=details.note,
             version=details.version,
             members=len(members),

@@ -11,7 +11,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.learning import device, step_progress
 from owcl.engine.workspace import Report, Workspace
-from owcl.learners.arrivals import ArrivalScores, arrival_scores
+from owcl.learners.arrivals import arrival_scores
 from owcl.learners.strategy import TrainingPlan
 from owcl.memory.replay import Exemplars
 from owcl.models.network import with_outputs
@@ -79,7 +79,7 @@ def _arrival_p_values(
     settings = workspace.configuration.training
     registered = np.unique(known.class_ids)
     torch_rng = torch_randomness(rng)
-    found: ArrivalScores = arrival_scores(
+    found = arrival_scores(
         with_outputs(answer.network, answer.outputs, registered.tolist(), torch_rng),
         replace(known, class_ids=np.searchsorted(registered, known.class_ids)),
         images,

@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 import owcl
 from owcl.engine.doctor import LIBRARIES
-from owcl.engine.standing import faces_by_class, standing
+from owcl.engine.standing import Standing, faces_by_class, standing
 from owcl.engine.workspace import Workspace
 from owcl.evaluation import figures
 from owcl.evaluation.report import ClassRow, Report, render
 from owcl.evaluation.table import COLUMNS, summary
-from owcl.types import UNKNOWN, MethodClass
+from owcl.types import LIVE, UNKNOWN, MethodClass
 from storage import (
     attributions,
     classes,
@@ -43,6 +43,7 @@ CURVES = {
     "acc_all_joint": "all, matching refitted",
     "acc_known": "known",
 }
+"""Measures that are drawn over time; those that often coincide stand side by side."""
 
 
 def report(workspace: Workspace, output: Path | None = None) -> Path:
@@ -76,7 +77,8 @@ def report(workspace: Workspace, output: Path | None = None) -> Path:
 def _content(workspace: Workspace, transaction: Connection) -> tuple[Report, dict[str, str]]:
     entries = classes.everything(transaction)
     discovered = [entry for entry in entries if entry.status != "known"]
-    drawn = figures_over_time(transaction)
+    present = standing(transaction)
+    drawn = figures_over_time(transaction, present)
     drawn |= _map(workspace, transaction, {entry.id: entry.name for entry in entries})
     headings = {
         "accuracy": "Accuracy over time",
@@ -90,7 +92,7 @@ def _content(workspace: Workspace, transaction: Connection) -> tuple[Report, dic
     seen = 0 if latest is None else latest.index
     live = [entry for entry in discovered if entry.status in ("provisional", "named")]
     columns, rows = _methods(transaction)
-    counted = faces_by_class(standing(transaction))
+    counted = faces_by_class(present.class_ids)
     content = Report(
         title=f"owcl: {workspace.root.resolve().name}",
         summary=(
@@ -139,8 +141,13 @@ def _curves(transaction: Connection) -> dict[str, list[float | None]]:
     }
 
 
-def figures_over_time(transaction: Connection) -> dict[str, str]:
-    """Return SVG figures by name: accuracy, forgetting, confusion where they were measured, and arrivals."""
+def figures_over_time(transaction: Connection, present: Standing) -> dict[str, str]:
+    """Return SVG figures by name: accuracy, forgetting, confusion where they were measured, and arrivals.
+
+    Args:
+        transaction: of the store.
+        present: where each of its faces belongs.
+    """
     entries = classes.everything(transaction)
     drawn = {}
     curves = _curves(transaction)
@@ -156,7 +163,7 @@ def figures_over_time(transaction: Connection) -> dict[str, str]:
             [(estimates[key].value, estimates[key].low, estimates[key].high) for key in sorted(estimates)],
             _true_counts(transaction, sorted(estimates)),
         )
-    per_class = _faces_per_class(transaction, entries)
+    per_class = _faces_per_class(transaction, entries, present)
     if any(any(values) for values in per_class.values()):
         drawn["arrivals"] = figures.arrivals(per_class)
     return drawn
@@ -208,15 +215,16 @@ def _confusion(transaction: Connection, entries: Sequence[MethodClass]) -> dict[
     return {"confusion": figures.confusion(table, rows, [names.get(class_id, "") for class_id in ids])}
 
 
-def _faces_per_class(transaction: Connection, entries: Sequence[MethodClass]) -> dict[str, list[int]]:
+def _faces_per_class(
+    transaction: Connection, entries: Sequence[MethodClass], present: Standing
+) -> dict[str, list[int]]:
     latest = experiences.latest(transaction)
     steps = range(1, 1 + (0 if latest is None else latest.index))
-    present = standing(transaction)
     came = [faces.in_experience(transaction, step) for step in steps]
-    now = [present.class_ids[np.isin(present.face_ids, face_ids)] for face_ids in came]
-    live = [entry for entry in entries if entry.status in ("known", "provisional", "named")]
-    rows = {f"{entry.id} {entry.name}": [int((ids == entry.id).sum()) for ids in now] for entry in live}
-    return {**rows, "unknown": [int((ids == UNKNOWN).sum()) for ids in now]}
+    counted = [faces_by_class(present.class_ids[np.isin(present.face_ids, ids)]) for ids in came]
+    names = {entry.id: f"{entry.id} {entry.name}" for entry in entries if entry.status in LIVE}
+    names[UNKNOWN] = "unknown"
+    return {name: [counts.get(class_id, 0) for counts in counted] for class_id, name in names.items()}
 
 
 def _map(workspace: Workspace, transaction: Connection, names: dict[int, str]) -> dict[str, str]:

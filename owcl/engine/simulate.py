@@ -40,6 +40,7 @@ from storage import experiences, models
 Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40", "seqdeepfake"]
 FACES_PER_METHOD = 300
 PUBLISHED_IMAGE_SIZE = 256
+"""Pixels a side of the faces of DF40 and Seq-DeepFake."""
 TREE_IS_GIVEN = {
     "folder": "folder DIR",
     "benchmark": "benchmark NAME --root DIR",
@@ -183,16 +184,17 @@ def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule
         protocol = benchmark.read_protocol(asked.benchmark)
         return benchmark.continual(protocol, benchmark.read_faces(protocol, tree, "grouped"), seed)
     if asked.scenario in ("df40", "seqdeepfake"):
-        by_method = (
-            df40.read(tree)
-            if asked.scenario == "df40"
-            else seqdeepfake.as_methods(seqdeepfake.read(tree, asked.track))
-        )
         preset = "families" if asked.preset is None else asked.preset
-        return composition.composed(by_method, preset, copies, PUBLISHED_IMAGE_SIZE, seed)
+        return composition.composed(_published(asked, tree), preset, copies, PUBLISHED_IMAGE_SIZE, seed)
     if asked.preset is None:
         return folder_scenario.load(tree, seed)
     return composition.load(tree, asked.preset, copies, seed)
+
+
+def _published(asked: Asked, tree: Path) -> folder_scenario.Tree:
+    if asked.scenario == "df40":
+        return df40.read(tree)
+    return seqdeepfake.as_methods(seqdeepfake.read(tree, asked.track))
 
 
 def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspace:

@@ -34,9 +34,9 @@ def standing(transaction: Connection) -> Standing:
     return standing_of(attributions.current(transaction), members, live)
 
 
-def faces_by_class(present: Standing) -> dict[int, int]:
-    """Return how many faces belong to each class, `UNKNOWN` among them."""
-    ids, counts = np.unique(present.class_ids, return_counts=True)
+def faces_by_class(class_ids: NDArray[np.int64]) -> dict[int, int]:
+    """Return how many of `(N,)` class ids each class has, `UNKNOWN` among them."""
+    ids, counts = np.unique(class_ids, return_counts=True)
     return dict(zip(ids.tolist(), counts.tolist(), strict=True))
 
 

@@ -42,5 +42,5 @@ def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     small -= small.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(small, axis=1, keepdims=True)
     # Faces of one brightness all over have no direction of their own: all of them are one picture.
-    blank: NDArray[np.float32] = np.where(lengths > 1e-3, small / np.maximum(lengths, 1e-3), 1 / SIDE)
-    return blank
+    directions: NDArray[np.float32] = np.where(lengths > 1e-3, small / np.maximum(lengths, 1e-3), 1 / SIDE)
+    return directions

@@ -52,7 +52,7 @@ def judge(
     Args:
         members: `(M, D)` embeddings.
         different: pictures among the members that are no copies of one another. One picture that many people
-            post is no generator; so these are counted, not the faces.
+            post is no generator; so these are counted, not the faces, and from `smallest` on no further.
         p_values: `(M,)` of the members.
         stability: share of resamples in which the cluster came back.
         classes: `(N, D)` exemplars of the registered classes, under the same model. A cluster is not

@@ -314,9 +314,10 @@ class Review:
     def _figures(self, state: tuple[int, ...]) -> dict[str, str]:
         """Draw the figures of the overview; `state` is by which they are remembered."""
         from owcl.engine.report import figures_over_time
+        from owcl.engine.standing import standing
 
         with self.workspace.store.reading() as transaction:
-            return figures_over_time(transaction)
+            return figures_over_time(transaction, standing(transaction))
 
 
 def _png(drawn: bytes | None, headers: dict[str, str]) -> Response:

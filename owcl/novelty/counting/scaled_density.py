@@ -79,7 +79,7 @@ class ScaledDensityCount(DensityCount):
         too_small = [len(part.rows) < smallest for part in parts]
         for one, other in neighbours(members):
             strays = too_small[one] != too_small[other]
-            if groups[one] != groups[other] and self.are_one(members[one], members[other], strays):
+            if groups[one] != groups[other] and self.are_one(members[one], members[other], strays=strays):
                 groups[groups == groups[other]] = groups[one]
         return numbered(np.append(groups, NO_CLUSTER)[labels], smallest)
 
@@ -92,11 +92,14 @@ class ScaledDensityCount(DensityCount):
         as_is = pair(self._metric.inverse(first), self._metric.inverse(second))
         return separation(*pair(first, second)) >= METHODS_APART or separation(*as_is) >= self.apart_as_is
 
-    def are_one(self, first: NDArray[np.float32], second: NDArray[np.float32], strays: bool) -> bool:
+    def are_one(self, first: NDArray[np.float32], second: NDArray[np.float32], *, strays: bool) -> bool:
         """Say whether `(N, D)` and `(M, D)` whitened faces are one method.
 
-        Strays, too few to be a class beside enough to be one, vary so much that they are hardly ever far from
-        anything; they must be near as well.
+        Args:
+            first: one part of the pool.
+            second: the other.
+            strays: whether one of them is too small to be a class, and the other is not. Faces that nothing
+                holds together vary so much that they are hardly ever far from anything; these must be near.
         """
         near = not strays or separation(*pair(first, second)) <= self.apart
         return near and not self.are_two(first, second)
