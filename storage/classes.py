@@ -43,7 +43,6 @@ class Birth:
 
     experience: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
-    decision: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,6 @@ def create(
         "born": birth.experience,
         "evidence": dict(birth.evidence),
         "version": 1,
-        "decision": birth.decision,
         "created": moment,
         "changed": moment,
     }

@@ -136,10 +136,11 @@ def _kept(transaction: Connection, cluster: Cluster, sighting: clusters.Sighting
 def _promote(
     transaction: Connection, judged: Judged, cluster_id: int, experience: int, evidence: dict[str, Any]
 ) -> MethodClass:
+    class_id = classes.create(transaction, birth=classes.Birth(experience))
     after = {"cluster": cluster_id, "faces": len(judged.cluster.member_ids)}
-    change = decisions.Change(AUTOMATIC, "promote", f"cluster {cluster_id}", {}, after)
+    change = decisions.Change(AUTOMATIC, "promote", f"class {class_id}", {}, after)
     decision = decisions.record(transaction, change)
-    class_id = classes.create(transaction, birth=classes.Birth(experience, evidence, decision))
+    classes.set_evidence(transaction, class_id, evidence, classes.Edit(decision=decision))
     memberships.assign(transaction, judged.cluster.member_ids, class_id, grounds(judged.cluster, decision))
     clusters.promote(transaction, cluster_id, class_id)
     return classes.get(transaction, class_id)

@@ -68,7 +68,9 @@ def test_a_candidate_that_only_lacks_faces_collects_them_and_is_promoted_under_i
     assert states(store) == {"candidate": [], "promoted": [1], "dissolved": []}
     with store.reading() as transaction:
         assert memberships.members(transaction, settled.entry.id).tolist() == list(range(1, 41))
-        assert decisions.history(transaction)[0].verb == "promote"
+        decision = decisions.history(transaction)[0]
+        assert (decision.verb, decision.subject) == ("promote", f"class {settled.entry.id}")
+        assert classes.details(transaction, settled.entry.id).decision == decision.id
 
 
 def test_a_candidate_that_stays_unstable_is_given_up_at_the_third_sighting(store: Store) -> None:
