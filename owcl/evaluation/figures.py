@@ -99,7 +99,7 @@ def confusion(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[
 def embedding_map(points: NDArray[np.floating], names: Sequence[str]) -> str:
     """Draw `(N, 2)` points, coloured by the class that each is attributed to."""
     with rc_context(_STYLE):
-        figure, axes = _axes(7.5, 4.8, "Map of the faces as the model sees them, by class")
+        figure, axes = _axes(7.5, 4.8, f"Map of {len(points):,} faces as the model sees them, by class")
         distinct = sorted(set(names))
         for index, name in enumerate(distinct):
             chosen = np.array([other == name for other in names], np.bool_)

@@ -171,7 +171,7 @@ class Review:
         """Show the map."""
         snapshot = await run_in_threadpool(self.snapshots.now)
         names = [(key, found.entry.name) for key, found in snapshot.live.items()]
-        return self._page(request, "map", names=names, span=SPAN)
+        return self._page(request, "map", names=names, span=SPAN, faces=len(snapshot.present.face_ids))
 
     async def map_points(self, request: Request) -> Response:
         """Return the points of the map, or say that they are being placed."""

@@ -166,6 +166,8 @@ def test_faces_are_lassoed_on_the_map_into_a_class(browser: Browser, tmp_path: P
         box = canvas.bounding_box()
         assert box is not None
         right, bottom = box["width"] - 20, box["height"] - 20
+        page.get_by_text("94 of 94 faces, those that the answering model has looked at.").wait_for()
+        assert page.locator("#legend li").all_inner_texts() == ["real", "new-2", "new-3"]
         page.get_by_label("Show").select_option(label="new-3")
         page.mouse.move(box["x"] + 20, box["y"] + 5)
         page.mouse.down()

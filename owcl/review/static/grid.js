@@ -75,7 +75,7 @@ function made(index) {
   cell.setAttribute("aria-setsize", faces.ids.length);
   cell.setAttribute("aria-posinset", index + 1);
   const probability = faces.probabilities[index], p = faces.p_values[index];
-  const words = probability === null ? faces.origins[index] : `${probability.toFixed(2)} · p ${p.toPrecision(2)}`;
+  const words = probability === null ? faces.origins[index] : `${probability.toFixed(2)} · p ${p < 0.1 ? p.toPrecision(2) : p.toFixed(2)}`;
   cell.setAttribute("aria-label", `face ${faces.ids[index]}, ${words}`);
   const image = document.createElement("div");
   image.className = "image";

@@ -1,4 +1,4 @@
-// All faces as points. Draw around some to select them, scroll to zoom, hold space and drag to move.
+// Faces as points, those that the answering model has looked at. Draw around some to select them, scroll to zoom, hold space and drag to move.
 
 import { Selection } from "./selection.js";
 
@@ -23,6 +23,7 @@ async function load() {
   }
   points = found;
   canvas.dataset.points = points.ids.length;
+  explain();
   selection.changed();
   whole();
 }
@@ -37,6 +38,19 @@ function whole() {
 function colour(id) {
   if (id < 0) return dark.matches ? "#9aa3ad" : "#6b7280";
   return `hsl(${(id * 137.5) % 360} 70% ${dark.matches ? 68 : 40}%)`;
+}
+
+function explain() {
+  const of = Number(canvas.dataset.faces).toLocaleString("en"), seen = points.ids.length.toLocaleString("en");
+  document.getElementById("extent").textContent = `${seen} of ${of} faces, those that the answering model has looked at. `;
+  const present = new Set(points.classes);
+  const entries = [...filter.options].filter((option) => option.value !== "" && present.has(Number(option.value)));
+  document.getElementById("legend").replaceChildren(...entries.map((option) => {
+    const entry = document.createElement("li"), swatch = document.createElement("span");
+    swatch.style.backgroundColor = colour(Number(option.value));
+    entry.append(swatch, option.textContent);
+    return entry;
+  }));
 }
 
 function isShown(index) { return filter.value === "" || points.classes[index] === Number(filter.value); }
@@ -131,7 +145,7 @@ document.addEventListener("keydown", (event) => { if (event.key === " " && event
 document.addEventListener("keyup", (event) => { if (event.key === " ") moving = false; });
 document.addEventListener("owcl:key", (event) => { if (event.detail.key === "Escape") selection.set([]); });
 filter.addEventListener("change", draw);
-dark.addEventListener("change", draw);
+dark.addEventListener("change", () => { explain(); draw(); });
 selection.addEventListener("change", draw);
 document.getElementById("whole").addEventListener("click", whole);
 new ResizeObserver(whole).observe(canvas);
