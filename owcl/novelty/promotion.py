@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from owcl.novelty.counting.partitions import sample
 from owcl.novelty.drift import LARGEST_SIDE, is_reposted
-from owcl.novelty.matching import SMALLEST_SIDE, Verdict, judge_same
+from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, Verdict, judge_same
 
 STABLE = 0.5
 """Share of resamples in which a cluster must come back: one that does so less often than not is none yet."""
@@ -66,11 +66,15 @@ def judge(
     """
     verdicts = _against(members, classes, rng)
     by_auc = sorted(verdicts, key=lambda class_id: verdicts[class_id].auc)
+    nearest = next(iter(by_auc), None)
     same_as = next((class_id for class_id in by_auc if verdicts[class_id].answer == "same"), None)
-    reasons = []
+    lacking = []
     too_few = different < smallest
     if too_few:
-        reasons.append(f"{_said(len(members), different)}, {smallest} make a class")
+        lacking.append(f"{_said(len(members), different)}, {smallest} make a class")
+    if same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW:
+        lacking.append(f"more of class {nearest}, as it seems; more faces are needed to be sure")
+    reasons = list(lacking)
     if stability < STABLE:
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
     if same_as is not None:
@@ -78,7 +82,6 @@ def judge(
     drifted = is_reposted(reposted, beside_reposted)
     if drifted:
         reasons.append("looks like known faces that were compressed again, resized or blurred")
-    nearest = next(iter(by_auc), None)
     evidence: dict[str, Any] = {
         "size": len(members),
         "different_pictures": different if too_few else f"{smallest} or more",
@@ -94,7 +97,7 @@ def judge(
         not reasons,
         same_as,
         tuple(reasons),
-        too_few and len(reasons) == 1,
+        bool(lacking) and reasons == lacking,
         evidence,
         drifted,
     )

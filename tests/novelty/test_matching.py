@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from owcl.config import NoveltyConfiguration
 from owcl.errors import BadInput
 from owcl.novelty.drift import LARGEST_SIDE
-from owcl.novelty.matching import SMALLEST_SIDE, judge_same
+from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, judge_same
 from owcl.novelty.promotion import judge
 from owcl.novelty.scores.neighbours import NearestNeighbourScore
 
@@ -64,6 +64,18 @@ def test_faces_that_cannot_be_told_from_two_classes_join_the_nearer_one(rng: np.
     promotion = judge(_cloud(400, 0, rng), 400, np.full(400, 0.01), 1.0, classes, 30, rng)
     assert judge_same(_cloud(400, 0, rng), classes[7], rng).answer == "same"
     assert promotion.same_as == promotion.evidence["nearest_class"] == 8
+
+
+def test_faces_that_seem_to_be_of_a_class_wait_until_there_are_enough_to_tell(
+    rng: np.random.Generator,
+) -> None:
+    known = {7: _cloud(100, 0, rng)}
+    few = judge(_cloud(30, 0.28, rng), 30, np.full(30, 0.01), 1.0, known, 30, rng)
+    assert few.evidence["auc_to_nearest_class"] <= SAME_BELOW
+    assert few.same_as is None
+    assert few.reasons == ("more of class 7, as it seems; more faces are needed to be sure",)
+    assert few.lacks_only_faces
+    assert judge(_cloud(300, 0.05, rng), 300, np.full(300, 0.01), 1.0, known, 30, rng).same_as == 7
 
 
 def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator) -> None:
