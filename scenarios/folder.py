@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from owcl.errors import BadInput
-from scenarios.method_folders import SUFFIXES, method_folders
+from scenarios.method_folders import is_image, method_folders
 from scenarios.schedule import Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
 from scenarios.truth import AnswerKey
 
@@ -236,8 +236,13 @@ def _manifest(root: Path) -> dict[str, dict[str, str]]:
 
 def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:
     entries = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES:
-            relative = path.relative_to(root).as_posix()
-            entries.append(FileEntry(path, rows.get(relative, {}).get("group") or relative))
+    for path in sorted(filter(is_image, folder.rglob("*"))):
+        relative = path.relative_to(root).as_posix()
+        entries.append(FileEntry(path, rows.get(relative, {}).get("group") or _group(path, folder, root)))
     return entries
+
+
+def _group(path: Path, folder: Path, root: Path) -> str:
+    """Return the folder inside the method's that holds a face, such as its video's, or the face itself."""
+    inside = folder / path.relative_to(folder).parts[0]
+    return inside.relative_to(root).as_posix()

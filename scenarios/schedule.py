@@ -57,11 +57,14 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class ScheduledExperience:
-    """Files that arrive together; `labels` are the methods' names in experience 0, none afterwards."""
+    """Files that arrive together."""
 
     index: int
     paths: tuple[Path, ...]
     labels: tuple[str, ...] | None
+    """The methods' names in experience 0, none afterwards."""
+    groups: tuple[str, ...] | None = None
+    """Where the labelled files come from, as in `FileEntry`; none where they were drawn one by one."""
 
 
 @dataclass(frozen=True)
@@ -102,16 +105,18 @@ def draw(
     for method in plan.known:
         count = round(len(training[method]) * plan.labelled_fraction)
         taken = _take(training, method, count, "labelled experience")
-        labelled += [(path, method) for path in taken]
+        labelled += [(entry, method) for entry in taken]
     experiences = [_labelled_experience(labelled, rng)]
     met = list(plan.known)
     for index, arrival in enumerate(plan.arrivals, start=1):
         paths = []
         for method in met:
             if method not in arrival.absent:
-                paths += _take(training, method, _expected(arrival, method in plan.known), None)
+                taken = _take(training, method, _expected(arrival, method in plan.known), None)
+                paths += [entry.path for entry in taken]
         for method in arrival.novel:
-            paths += _take(training, method, arrival.novel_per_class, f"experience {index}")
+            taken = _take(training, method, arrival.novel_per_class, f"experience {index}")
+            paths += [entry.path for entry in taken]
         met += arrival.novel
         order = rng.permutation(len(paths))
         experiences.append(ScheduledExperience(index, tuple(paths[row] for row in order), None))
@@ -187,7 +192,7 @@ def _divided(
 
 def _take(
     training: dict[str, list[FileEntry]], method: str, count: int, needed_for: str | None
-) -> list[Path]:
+) -> list[FileEntry]:
     taken, left = training[method][:count], training[method][count:]
     begun = {entry.group for entry in taken}
     training[method] = [entry for entry in left if entry.group not in begun]
@@ -198,7 +203,7 @@ def _take(
         )
     if len(taken) < count:
         logger.warning('"%s": %d faces were planned, %d are left', method, count, len(taken))
-    return [entry.path for entry in taken]
+    return list(taken)
 
 
 def _expected(arrival: Arrival, is_known: bool) -> int:
@@ -208,6 +213,13 @@ def _expected(arrival: Arrival, is_known: bool) -> int:
     return arrival.seen_per_class
 
 
-def _labelled_experience(labelled: list[tuple[Path, str]], rng: np.random.Generator) -> ScheduledExperience:
+def _labelled_experience(
+    labelled: list[tuple[FileEntry, str]], rng: np.random.Generator
+) -> ScheduledExperience:
     shuffled = [labelled[row] for row in rng.permutation(len(labelled))]
-    return ScheduledExperience(0, tuple(path for path, _ in shuffled), tuple(label for _, label in shuffled))
+    return ScheduledExperience(
+        0,
+        tuple(entry.path for entry, _ in shuffled),
+        tuple(method for _, method in shuffled),
+        tuple(entry.group for entry, _ in shuffled),
+    )

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from owcl.engine import memory
 from owcl.engine.answer import Answer
 from owcl.engine.workspace import Workspace
 from owcl.models.embed import embed
@@ -52,10 +51,9 @@ def session_zero(root: Path) -> SessionZero:
         came = [faces.in_experience(transaction, index) for index in range(latest.index + 1)]
         ids, images = workspace.pixels(np.concatenate(came))
         found = faces.by_ids(transaction, ids)
-        share = workspace.configuration.memory.calibration_share
+        apart = faces.are_held_out(transaction, ids)
         answer = Answer.load(workspace.root / first.weights, first)
     vectors, _ = embed(answer.network, images)
     labelled = np.isin(ids, came[0])
-    apart = np.array([memory.is_held_out(face.sha256, share) for face in found], bool)
     methods = np.array([Path(face.source).parent.name for face in found])
     return SessionZero(answer, images, vectors, methods, labelled, labelled & apart, known)

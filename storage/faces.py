@@ -22,13 +22,16 @@ _SHA256_BATCH = 10_000
 
 @dataclass(frozen=True)
 class NewFace:
-    """A face that has no id yet; `face_found` is none where nobody looked for one."""
+    """A face that has no id yet."""
 
     sha256: str
     source: str
     size: tuple[int, int]
     experience: int
     face_found: bool | None = None
+    """None where nobody looked for one."""
+    held_out: bool = False
+    """For calibration, and never trained on."""
 
 
 def add_many(transaction: Connection, rows: Sequence[NewFace]) -> NDArray[np.int64]:
@@ -51,6 +54,7 @@ def add_many(transaction: Connection, rows: Sequence[NewFace]) -> NDArray[np.int
                 "height": row.size[1],
                 "experience": row.experience,
                 "face_found": row.face_found,
+                "held_out": row.held_out,
                 "created": moment,
             }
             for row in first.values()
@@ -98,19 +102,19 @@ def by_ids(transaction: Connection, face_ids: Iterable[int] | NDArray[np.int64])
     return [found[face_id] for face_id in wanted]
 
 
-def contents(transaction: Connection, face_ids: NDArray[np.int64]) -> list[str]:
-    """Return the sha256 of faces in the order of `face_ids`, in a fraction of the time of the faces.
+def are_held_out(transaction: Connection, face_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say of each face, in the order of `face_ids`, whether it is for calibration and never trained on.
 
     Raises:
         NotFound: if there is no face of one of the ids.
     """
-    found: dict[int, str] = {}
+    found: dict[int, bool] = {}
     for batch in batches(face_ids):
-        rows = transaction.execute(select(FaceRow.id, FaceRow.sha256).where(FaceRow.id.in_(batch)))
-        found.update({face_id: sha256 for face_id, sha256 in rows})
+        rows = transaction.execute(select(FaceRow.id, FaceRow.held_out).where(FaceRow.id.in_(batch)))
+        found.update({face_id: held_out for face_id, held_out in rows})
     wanted = face_ids.tolist()
     _refuse_absent(wanted, found)
-    return [found[face_id] for face_id in wanted]
+    return np.array([found[face_id] for face_id in wanted], np.bool_)
 
 
 def in_experience(transaction: Connection, index: int) -> NDArray[np.int64]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, text
+from sqlalchemy import JSON, CheckConstraint, Double, ForeignKey, Index, LargeBinary, MetaData, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.columns import FilePath, Moment
 
-VERSION = "0005"
+VERSION = "0006"
 """The newest file in `migrations/versions`; a database of this version is opened without Alembic."""
 
 _LIVE = text("status IN ('known', 'provisional', 'named')")
@@ -75,6 +75,8 @@ class FaceRow(Table):
     height: Mapped[int]
     experience: Mapped[int] = mapped_column(ForeignKey("experiences.index"), index=True)
     face_found: Mapped[bool | None]
+    held_out: Mapped[bool] = mapped_column(server_default=false())
+    """Whether it is for calibration and never trained on, as was drawn when it came in."""
     created: Mapped[datetime]
 
 

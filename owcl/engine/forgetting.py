@@ -66,8 +66,7 @@ def forgetting(workspace: Workspace, report: Report = silent) -> ForgettingResul
     with workspace.store.reading() as transaction:
         versions = models.everything(transaction)
         live = {entry.id: entry for entry in classes.live(transaction)}
-        share = workspace.configuration.memory.calibration_share
-        face_ids, class_ids = memory.held_out_faces(transaction, share)
+        face_ids, class_ids = memory.held_out_faces(transaction)
     if not versions:
         raise BadInput(
             f"{workspace.root}: there is no trained model yet. Train one with `owcl train FOLDER`, where "

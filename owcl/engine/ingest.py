@@ -19,6 +19,7 @@ from owcl.engine.journal import journalled
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.faces.load import LoadedFace, batched, stacked
 from owcl.faces.sources import expand
+from owcl.memory.held_out import is_drawn
 from owcl.models.embed import BATCH
 from owcl.novelty.drift import ALARM_RATE, arrival
 from owcl.novelty.shift import WINDOWS, Shift, ShiftTest
@@ -258,8 +259,16 @@ def _take_in(workspace: Workspace, answer: Answer, batch: _Batch) -> int:
     with workspace.store.transaction() as transaction:
         experience = _open_experience(transaction, begin=bool(batch.fresh))
         if experience is not None:
+            share = workspace.configuration.memory.calibration_share
             rows = [
-                faces.NewFace(face.sha256, face.source, face.size, experience, face.face_found)
+                faces.NewFace(
+                    face.sha256,
+                    face.source,
+                    face.size,
+                    experience,
+                    face.face_found,
+                    is_drawn(face.sha256, share),
+                )
                 for face in batch.fresh
             ]
             face_ids = faces.add_many(transaction, rows)

@@ -26,11 +26,6 @@ OPERATOR_REPEATS = 4
 """How often a face on an operator's word is drawn for each time that another one of its class is."""
 
 
-def is_held_out(sha256: str, share: float) -> bool:
-    """Say whether a face is for calibration: decided by its content, so that it is never trained on."""
-    return int(sha256[:8], 16) < share * 16**8
-
-
 def recall(transaction: Connection) -> Exemplars:
     """Return the remembered faces under the classes that they stand for today.
 
@@ -116,12 +111,12 @@ def operators_repeated(part: Exemplars) -> Exemplars:
     return part.take(np.repeat(np.arange(len(part)), times))
 
 
-def held_out_faces(transaction: Connection, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def held_out_faces(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ids and classes of the calibration faces of live classes."""
     active = memberships.active(transaction)
     live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
     face_ids, class_ids = active.face_ids[live], active.class_ids[live]
-    chosen = np.array([is_held_out(sha256, share) for sha256 in faces.contents(transaction, face_ids)], bool)
+    chosen = faces.are_held_out(transaction, face_ids)
     kept = [
         np.flatnonzero(chosen & (class_ids == class_id))[:LARGEST_CALIBRATION]
         for class_id in np.unique(class_ids)

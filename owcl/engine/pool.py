@@ -99,8 +99,7 @@ def _arrival_p_values(
 def _held_out(workspace: Workspace, learned: NDArray[np.int64]) -> Calibration:
     """Return held-out faces of learned classes; those of others look like arrivals and would hide them."""
     with workspace.store.reading() as transaction:
-        share = workspace.configuration.memory.calibration_share
-        face_ids, class_ids = memory.held_out_faces(transaction, share)
+        face_ids, class_ids = memory.held_out_faces(transaction)
     rows = np.isin(class_ids, learned)
     face_ids, class_ids = face_ids[rows], class_ids[rows]
     return memory.calibration(face_ids, class_ids, *workspace.pixels(face_ids))

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from owcl.engine.answer import Answer
 from owcl.engine.learning import learn
-from owcl.engine.memory import is_held_out
 from owcl.engine.scoring import World
 from owcl.engine.workspace import Report, Workspace
 from owcl.learners.base import Learner
@@ -140,9 +139,9 @@ def _sources(world: World, experience: Any) -> list[Path]:
 
 def _held_out(workspace: Workspace, sources: Sequence[Path]) -> NDArray[np.bool_]:
     with workspace.store.reading() as transaction:
-        labelled = faces.by_ids(transaction, faces.in_experience(transaction, 0))
-    share = workspace.configuration.memory.calibration_share
-    apart = {Path(face.source) for face in labelled if is_held_out(face.sha256, share)}
+        labelled = faces.in_experience(transaction, 0)
+        held_out = labelled[faces.are_held_out(transaction, labelled)]
+        apart = {Path(face.source) for face in faces.by_ids(transaction, held_out)}
     return np.array([source in apart for source in sources])
 
 

@@ -22,7 +22,7 @@ from owcl.engine.ingest import ingest
 from owcl.engine.operator import Operator
 from owcl.engine.scoring import World
 from owcl.engine.setting import Setting, setting_of
-from owcl.engine.train import SMALLEST_CLASS, train_on
+from owcl.engine.train import SMALLEST_CLASS, LabelledFace, train_on
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
@@ -247,9 +247,10 @@ def _start(workspace: Workspace, world: World, report: Report) -> None:
             return
     first = world.schedule.experiences[0]
     assert first.labels is not None
-    labelled: dict[str, list[str]] = {method: [] for method in world.schedule.known}
-    for path, method in zip(first.paths, first.labels, strict=True):
-        labelled[method].append(str(path))
+    labelled: dict[str, list[LabelledFace]] = {method: [] for method in world.schedule.known}
+    groups = first.groups or map(str, first.paths)
+    for path, method, group in zip(first.paths, first.labels, groups, strict=True):
+        labelled[method].append(LabelledFace(str(path), group))
     for method, paths in labelled.items():
         if len(paths) < SMALLEST_CLASS:
             raise BadInput(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import os
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from owcl.errors import BadInput, Conflict
 from owcl.faces.load import LoadedFace, stacked
 from owcl.learners.strategy import TrainingPlan
 from owcl.learners.supervised import Supervised
+from owcl.memory.held_out import drawn_in_groups
 from owcl.memory.replay import LABELLED, Exemplars
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
@@ -68,26 +71,29 @@ class NewVersion:
     """On what evidence it answers."""
 
 
+@dataclass(frozen=True)
+class LabelledFace:
+    """Where a labelled face is, and the video, photograph or the like that it comes from."""
+
+    source: str
+    group: str
+
+
 def train(workspace: Workspace, folder: Path, report: Report = silent) -> TrainResult:
-    """Learn the methods of a tree `DIR/<method>/*`.
+    """Learn the methods of a tree `DIR/<method>/*`, or `DIR/<method>/<video>/*`.
 
     Raises:
         BadInput: if the tree cannot be used.
         Conflict: if the workspace has been trained already.
     """
-    from owcl.faces.sources import expand
-
-    labelled = {
-        name: [source for source in expand([path]) if isinstance(source, str)]
-        for name, path in method_folders(folder).items()
-    }
+    labelled = {name: _labelled(path) for name, path in method_folders(folder).items()}
     return train_on(workspace, labelled, {}, report)
 
 
 @journalled("train")
 def train_on(
     workspace: Workspace,
-    labelled: Mapping[str, Sequence[str]],
+    labelled: Mapping[str, Sequence[LabelledFace]],
     families: Mapping[str, str],
     report: Report = silent,
 ) -> TrainResult:
@@ -95,7 +101,7 @@ def train_on(
 
     Args:
         workspace: without a model yet.
-        labelled: sources of each method's faces.
+        labelled: each method's faces.
         families: of methods, where they are known.
         report: told of progress.
 
@@ -105,15 +111,11 @@ def train_on(
     """
     _refuse_trained(workspace)
     loaded, bad = _load(workspace, labelled, report)
-    class_of = _register(workspace, loaded, bad, families)
+    class_of = _register(workspace, loaded, _held_out(workspace, loaded, labelled), families, bad)
     rng = workspace.rng("train", 0)
     everything = _exemplars(workspace, loaded, class_of)
-    held_out = np.array(
-        [
-            memory.is_held_out(face.sha256, workspace.configuration.memory.calibration_share)
-            for _, face in loaded
-        ]
-    )
+    with workspace.store.reading() as transaction:
+        held_out = faces.are_held_out(transaction, everything.face_ids)
     fit, calibration_rows = everything.take(~held_out), everything.take(held_out)
     calibration = Calibration(calibration_rows.images, calibration_rows.class_ids)
     network = _trained(workspace, fit, rng, report)
@@ -142,10 +144,23 @@ def _refuse_trained(workspace: Workspace) -> None:
         )
 
 
+def _labelled(folder: Path) -> list[LabelledFace]:
+    """Return the faces below a method's folder; what lies in one folder or archive of it is a group."""
+    from owcl.faces.sources import INSIDE, expand
+
+    faces_of = []
+    for source in expand([folder]):
+        if isinstance(source, str):
+            inner = os.path.relpath(source.partition(INSIDE)[0], folder)
+            alone = os.sep not in inner and INSIDE not in source
+            faces_of.append(LabelledFace(source, source if alone else inner.partition(os.sep)[0]))
+    return faces_of
+
+
 def _load(
-    workspace: Workspace, labelled: Mapping[str, Sequence[str]], report: Report
+    workspace: Workspace, labelled: Mapping[str, Sequence[LabelledFace]], report: Report
 ) -> tuple[list[tuple[str, LoadedFace]], list[Quarantined]]:
-    pairs = [(method, source) for method, sources in labelled.items() for source in sources]
+    pairs = [(method, face.source) for method, faces_of in labelled.items() for face in faces_of]
     results = workspace.loaded(source for _, source in pairs)
     loaded: dict[str, tuple[str, LoadedFace]] = {}
     bad = []
@@ -169,11 +184,29 @@ def _load(
     return list(loaded.values()), bad
 
 
+def _held_out(
+    workspace: Workspace,
+    loaded: Sequence[tuple[str, LoadedFace]],
+    labelled: Mapping[str, Sequence[LabelledFace]],
+) -> set[str]:
+    """Return the contents of the faces that are for calibration."""
+    share = workspace.configuration.memory.calibration_share
+    chosen: set[str] = set()
+    for method, faces_of in labelled.items():
+        group_of = {face.source: face.group for face in faces_of}
+        mine = [face for name, face in loaded if name == method]
+        contents = [face.sha256 for face in mine]
+        drawn = drawn_in_groups([group_of[face.source] for face in mine], contents, share)
+        chosen.update(itertools.compress(contents, drawn))
+    return chosen
+
+
 def _register(
     workspace: Workspace,
     loaded: Sequence[tuple[str, LoadedFace]],
-    bad: Sequence[Quarantined],
+    held_out: Set[str],
     families: Mapping[str, str],
+    bad: Sequence[Quarantined],
 ) -> dict[str, int]:
     """Write faces and known classes in one transaction; done once, it does nothing again."""
     class_of: dict[str, int] = {}
@@ -186,7 +219,9 @@ def _register(
                 transaction, method, "known", families.get(method), classes.Birth(0)
             )
             new = [
-                faces.NewFace(face.sha256, face.source, face.size, 0, face.face_found)
+                faces.NewFace(
+                    face.sha256, face.source, face.size, 0, face.face_found, face.sha256 in held_out
+                )
                 for name, face in loaded
                 if name == method
             ]

@@ -145,14 +145,13 @@ def _ready_experience(workspace: Workspace) -> int:
 
 
 def _gather(workspace: Workspace, experience: int) -> _Faces:
-    share = workspace.configuration.memory.calibration_share
     with workspace.store.reading() as transaction:
         remembered, learned = memory.recall(transaction), memory.learned(transaction)
-        member_ids, member_classes, weights, origins = _unlearned(transaction, learned, share)
+        member_ids, member_classes, weights, origins = _unlearned(transaction, learned)
         loose = np.setdiff1d(
             faces.in_experience(transaction, experience), memberships.active(transaction).face_ids
         )
-        held_out, held_out_classes = memory.held_out_faces(transaction, share)
+        held_out, held_out_classes = memory.held_out_faces(transaction)
         labelled = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
         vouched = vouched_for(transaction)
     present, images = workspace.pixels(member_ids)
@@ -181,7 +180,7 @@ def vouched_for(transaction: Connection) -> frozenset[int]:
 
 
 def _unlearned(
-    transaction: Connection, learned: Mapping[int, int], share: float
+    transaction: Connection, learned: Mapping[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int8]]:
     """Return ids, classes, weights and origins of members that are not remembered under their class.
 
@@ -195,8 +194,7 @@ def _unlearned(
     said = np.array([origin == "operator" for origin in active.origins], bool)
     news = said | ~np.isin(written.class_ids, written.class_ids[remembered])
     live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
-    contents = faces.contents(transaction, active.face_ids)
-    held_out = np.array([memory.is_held_out(sha256, share) for sha256 in contents], bool)
+    held_out = faces.are_held_out(transaction, active.face_ids)
     rows = np.flatnonzero(live & news & ~remembered & ~held_out)
     return (
         active.face_ids[rows],
@@ -274,12 +272,10 @@ def _joining(
         agreed: `(U,)` class of each unlabelled face; `UNLABELLED` for none.
         learned: ids of the classes that the answering model knows.
     """
-    share = workspace.configuration.memory.calibration_share
     rows = np.flatnonzero(~np.isin(agreed, [UNLABELLED, *learned.tolist()]))
     with workspace.store.reading() as transaction:
         rows = rows[~np.isin(material.unlabelled_ids[rows], memberships.taken_out(transaction))]
-        found = faces.by_ids(transaction, material.unlabelled_ids[rows])
-    rows = rows[np.array([not memory.is_held_out(face.sha256, share) for face in found], bool)]
+        rows = rows[~faces.are_held_out(transaction, material.unlabelled_ids[rows])]
     return Exemplars(
         material.unlabelled_ids[rows],
         material.unlabelled[rows],

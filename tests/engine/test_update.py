@@ -45,7 +45,7 @@ class Learned:
     joined: Exemplars
     """What is remembered of it beside its members."""
     joiners: list[Face]
-    calibration_share: float
+    held_out_joiners: int
     known_to_cal: list[bool]
     """For each output, whether CAL would have counted it among the known ones."""
 
@@ -63,11 +63,10 @@ def members_of(workspace: Workspace, class_id: int) -> NDArray[np.int64]:
 
 def test_a_class_whose_only_face_is_held_out_is_passed_over(promoted: Path, tmp_path: Path) -> None:
     with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
-        share = workspace.configuration.memory.calibration_share
         with workspace.store.reading() as transaction:
-            arrived = faces.by_ids(transaction, faces.in_experience(transaction, 1))
-        held_out = next(face.id for face in arrived if memory.is_held_out(face.sha256, share))
-        alone = registry.make(workspace.store, [held_out], "anna")
+            arrived = faces.in_experience(transaction, 1)
+            held_out = arrived[faces.are_held_out(transaction, arrived)]
+        alone = registry.make(workspace.store, held_out[:1].tolist(), "anna")
         update(workspace)
         known = workspace.answer().class_ids
     assert NUMBER in known
@@ -183,8 +182,8 @@ def learned(after_discovery: Path, tmp_path_factory: pytest.TempPathFactory) -> 
                 (remembered.class_ids == found.id) & ~np.isin(remembered.face_ids, members[2::3])
             )
             joiners = list(faces.by_ids(transaction, joined.face_ids))
-        share = workspace.configuration.memory.calibration_share
-    return Learned(missed, members[1::3], joined, joiners, share, *groups)
+            held_out = int(faces.are_held_out(transaction, joined.face_ids).sum())
+    return Learned(missed, members[1::3], joined, joiners, held_out, *groups)
 
 
 def test_faces_of_a_new_method_that_discovery_missed_are_remembered_with_those_it_found(
@@ -200,7 +199,7 @@ def test_what_somebody_took_out_of_a_class_does_not_join_it_by_itself(learned: L
 
 
 def test_what_is_held_out_joins_no_class(learned: Learned) -> None:
-    assert not any(memory.is_held_out(face.sha256, learned.calibration_share) for face in learned.joiners)
+    assert learned.held_out_joiners == 0
 
 
 @pytest.fixture

@@ -183,6 +183,37 @@ def test_a_tree_without_a_plan_gets_a_sensible_one(grow: Grow) -> None:
     assert () in key.arrivals[1:]
 
 
+def test_frames_in_a_folder_for_each_video_come_and_are_tested_together(grow: Grow) -> None:
+    root = grow(count=40)
+    for method in ("real", "swap"):
+        for number, face in enumerate(sorted((root / "faces" / method).iterdir())):
+            video = face.parent / f"video-{number % 10}"
+            video.mkdir(exist_ok=True)
+            face.rename(video / face.name)
+    schedule, key = load(root)
+    assert sum(method == "swap" for method in key.method_of.values()) == 40
+    first = schedule.experiences[0]
+    assert first.groups is not None
+    places = {
+        path: group for path, group in zip(first.paths, first.groups, strict=True) if "video" in str(path)
+    }
+    assert {str(path.parent.relative_to(root)) for path in places} == set(places.values())
+    test = {path.parent for path in schedule.test if "video" in str(path)}
+    assert not test & {path.parent for each in schedule.experiences for path in each.paths}
+
+
+@pytest.mark.parametrize("inside", ["", "faces"])
+def test_a_folder_above_those_of_the_methods_is_refused_with_the_right_one(
+    tmp_path: Path, inside: str
+) -> None:
+    known = tmp_path / "known" / inside
+    for method in ("real", "gan"):
+        (known / method).mkdir(parents=True)
+        (known / method / "0.png").touch()
+    with pytest.raises(BadInput, match=f"Name {known} instead"):
+        load(tmp_path)
+
+
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no folder with images"):
         load(tmp_path)

@@ -37,12 +37,13 @@ def test_faces_come_back_as_given_in_the_order_asked_for(filled: Store) -> None:
         ]
 
 
-def test_contents_come_back_in_the_order_asked_for(filled: Store) -> None:
-    with filled.reading() as transaction:
-        assert faces.contents(transaction, np.array([7, 2, 7])) == [f"{n:064x}" for n in (6, 1, 6)]
-        assert faces.contents(transaction, np.array([], np.int64)) == []
+def test_whether_faces_are_held_out_comes_back_in_the_order_asked_for(filled: Store) -> None:
+    with filled.transaction() as transaction:
+        (apart,) = faces.add_many(transaction, [faces.NewFace("f" * 64, "f.png", (64, 48), 1, held_out=True)])
+        assert faces.are_held_out(transaction, np.array([apart, 2, apart])).tolist() == [True, False, True]
+        assert faces.are_held_out(transaction, np.array([], np.int64)).tolist() == []
         with pytest.raises(NotFound, match="there is no face 99"):
-            faces.contents(transaction, np.array([2, 99]))
+            faces.are_held_out(transaction, np.array([2, 99]))
 
 
 def test_faces_are_moved_to_another_experience(filled: Store) -> None:

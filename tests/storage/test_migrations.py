@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -15,7 +16,7 @@ from sqlalchemy import create_engine, text
 
 import storage.store
 from owcl.errors import BadInput
-from storage import metrics
+from storage import faces, metrics
 from storage.schema import VERSION, Table
 from storage.store import Store
 
@@ -89,6 +90,31 @@ def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> 
         place = metrics.Measured(0, method="real")
         assert metrics.read(transaction) == [metrics.Metric("acc_known", 0.9, place)]
         assert compare_metadata(MigrationContext.configure(transaction), Table.metadata) == []
+
+
+def test_faces_that_were_held_out_by_their_content_stay_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "owcl.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.store.__file__).with_name("migrations")))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        statements = ["INSERT INTO experiences VALUES (0, 1, 'updated', '2026-01-01')"]
+        statements += [
+            "INSERT INTO faces (sha256, source, width, height, experience, created)"
+            f" VALUES ('{sha256}', '{sha256}', 1, 1, 0, '2026-01-01')"
+            for sha256 in ("1" * 64, "7fffffff" + "f" * 56, "8" + "0" * 63)
+        ]
+        statements.append(
+            "INSERT INTO model_versions (weights, configuration, class_ids, state, gate, created)"
+            """ VALUES ('w', '{"memory": {"calibration_share": 0.5}}', '[]', 'accepted', '{}', '2026')"""
+        )
+        for statement in statements:
+            connection.execute(text(statement.replace(":", "\\:")))
+    engine.dispose()
+    with Store.open(path) as store, store.reading() as transaction:
+        assert faces.are_held_out(transaction, np.array([1, 2, 3])).tolist() == [True, True, False]
 
 
 def test_a_newer_database_is_refused_with_its_version(tmp_path: Path) -> None:

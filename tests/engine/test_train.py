@@ -1,0 +1,45 @@
+"""What the first training makes of videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
+from owcl.engine import memory
+from owcl.engine.train import train
+from owcl.engine.workspace import Workspace
+from storage import faces
+from tests.conftest import render
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Workspace:
+    """A workspace that learns in one step."""
+    settings = Configuration(
+        faces=FacesConfiguration(image_size=48),
+        training=TrainingConfiguration(first_steps=1, pretext_faces=0),
+    )
+    return Workspace.create(tmp_path / "workspace", settings)
+
+
+def test_no_video_is_both_learned_and_held_out(untrained: Workspace, tmp_path: Path) -> None:
+    for method in ("real", "sub_pixel"):
+        for video in range(8):
+            frames = range(100 * video, 100 * video + 6)
+            render(tmp_path / "known" / method / f"video-{video}", method, frames)
+    with untrained as workspace:
+        result = train(workspace, tmp_path / "known")
+        with workspace.store.reading() as transaction:
+            held_out, _ = memory.held_out_faces(transaction)
+            remembered = memory.recall(transaction).face_ids
+            apart, learned = (
+                {Path(face.source).parent for face in faces.by_ids(transaction, face_ids)}
+                for face_ids in (held_out, remembered)
+            )
+    assert result.faces == 96
+    assert len(np.union1d(held_out, remembered)) == 96
+    assert not apart & learned
+    assert {folder.parent.name for folder in apart} == {"real", "sub_pixel"}
