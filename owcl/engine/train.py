@@ -106,10 +106,11 @@ def train_on(
         report: told of progress.
 
     Raises:
-        BadInput: if a method has too few readable faces, or a face is given under two methods.
+        BadInput: if there is one method only, one has too few readable faces, or a face is given under two.
         Conflict: if the workspace has been trained already.
     """
     _refuse_trained(workspace)
+    _refuse_single(labelled)
     loaded, bad = _load(workspace, labelled, report)
     class_of = _register(workspace, loaded, _held_out(workspace, loaded, labelled), families, bad)
     rng = workspace.rng("train", 0)
@@ -141,6 +142,15 @@ def _refuse_trained(workspace: Workspace) -> None:
         raise Conflict(
             f"{workspace.root}: the labelled faces were learned already, in model version {version.id}. A "
             "workspace has one labelled start. Ingest what came since, or make another workspace."
+        )
+
+
+def _refuse_single(labelled: Mapping[str, Sequence[LabelledFace]]) -> None:
+    if len(labelled) < 2:
+        raise BadInput(
+            f"{', '.join(labelled)}: the only method, which there is nothing to tell from. At least two are "
+            "expected, such as real and one forgery. Add a folder of another; or, if this folder holds those "
+            "of the methods, name it itself."
         )
 
 

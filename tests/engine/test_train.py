@@ -11,6 +11,7 @@ from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
 from owcl.engine import memory
 from owcl.engine.train import train
 from owcl.engine.workspace import Workspace
+from owcl.errors import BadInput
 from storage import faces
 from tests.conftest import render
 
@@ -23,6 +24,12 @@ def untrained(tmp_path: Path) -> Workspace:
         training=TrainingConfiguration(first_steps=1, pretext_faces=0),
     )
     return Workspace.create(tmp_path / "workspace", settings)
+
+
+def test_a_single_method_is_refused(untrained: Workspace, tmp_path: Path) -> None:
+    render(tmp_path / "known" / "stylegan", "sub_pixel", range(20))
+    with untrained as workspace, pytest.raises(BadInput, match="stylegan: the only method"):
+        train(workspace, tmp_path / "known")
 
 
 def test_no_video_is_both_learned_and_held_out(untrained: Workspace, tmp_path: Path) -> None:
