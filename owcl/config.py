@@ -109,7 +109,7 @@ class MemoryConfiguration(_Part):
     """What is kept for replay."""
 
     per_class: int = Field(300, ge=10, description="faces kept of each class")
-    calibration_share: float = Field(0.2, gt=0, lt=0.5, description="of each class, never trained on")
+    calibration_share: float = Field(0.2, gt=0, lt=0.5, description="of what comes in, never trained on")
 
 
 class NoveltyConfiguration(_Part):

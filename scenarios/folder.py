@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from owcl.errors import BadInput
-from scenarios.method_folders import is_image, method_folders
+from scenarios.method_folders import images_in, method_folders
 from scenarios.schedule import Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
 from scenarios.truth import AnswerKey
 
@@ -48,7 +48,7 @@ _KEYS: _Expected = {
     "image_size": (lambda value: _is_count(value) and value > 0, "a whole number of pixels, at least 1"),
     "test_fraction": (lambda value: _is_share(value) and value < 1, "a number from 0 to below 1"),
     "seed": (_is_count, "a whole number, at least 0"),
-    "known": (lambda value: _is_list(value) and value, "a list of methods, at least one"),
+    "known": (lambda value: _is_list(value) and len(value) > 1, "a list of methods, at least two"),
     "labelled_fraction": (_is_share, "a number from 0 to 1"),
     "experience": (_is_entries, "entries of the form [[experience]]"),
 }
@@ -93,6 +93,8 @@ def planned_image_size(root: Path) -> int:
 
 def load(root: Path, seed: int | None = None) -> tuple[Schedule, AnswerKey]:
     """Read a tree `DIR/<method>/*` or `DIR/faces/<method>/*` as a stream.
+
+    Faces in a folder below a method's, such as that of a video, are a group.
 
     Args:
         root: may hold a `stream.toml`, and a `manifest.csv` with columns path, method, family, group.
@@ -236,7 +238,7 @@ def _manifest(root: Path) -> dict[str, dict[str, str]]:
 
 def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:
     entries = []
-    for path in sorted(filter(is_image, folder.rglob("*"))):
+    for path in images_in(folder):
         relative = path.relative_to(root).as_posix()
         entries.append(FileEntry(path, rows.get(relative, {}).get("group") or _group(path, folder, root)))
     return entries

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from owcl.errors import BadInput
+from owcl.faces.sources import INSIDE, expand
 from scenarios.schedule import REAL
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+_NO_VIDEO = re.compile(r"([0-9]+_)?(real|fake)", re.IGNORECASE)
+"""Names of folders that say who made the faces in them, and not of which video they are."""
 
 
 def method_folders(root: Path) -> dict[str, Path]:
-    """Return the folders of methods by name, those with at least one image in them or below them.
+    """Return the folders of methods by name, those with an image in them or in a folder below them.
 
     Raises:
-        BadInput: if there is no such folder, or the methods seem to be one level below.
+        BadInput: if there is no such folder, or one holds folders of methods.
     """
     if not root.is_dir():
         raise BadInput(f"{root}: there is no such folder. A folder of method folders is expected.")
@@ -22,28 +26,32 @@ def method_folders(root: Path) -> dict[str, Path]:
     folders = {
         folder.name: folder
         for folder in sorted(base.iterdir())
-        if folder.is_dir() and any(map(is_image, folder.rglob("*")))
+        if folder.is_dir() and not folder.name.startswith(".") and any(True for _ in images_in(folder))
     }
     if not folders:
         raise BadInput(
             f"{base}: no folder with images in it. One folder a method is expected, such as {base}/{REAL}/ "
             f"and {base}/simswap/, with PNG or JPEG faces. Sort the faces into folders."
         )
-    if REAL not in folders:
-        _refuse_one_too_high(base, folders)
+    for folder in folders.values():
+        _refuse_methods_below(base, folder)
     return folders
 
 
-def is_image(path: Path) -> bool:
-    """Say by its suffix whether a file is taken for a face."""
-    return path.suffix.lower() in SUFFIXES
+def images_in(folder: Path) -> Iterator[Path]:
+    """Yield the image files in a folder and below, as `expand` finds them, but for what is in archives."""
+    for source in expand([folder]):
+        if isinstance(source, str) and INSIDE not in source.removeprefix(str(folder)):
+            yield Path(source)
 
 
-def _refuse_one_too_high(base: Path, folders: dict[str, Path]) -> None:
-    for folder in folders.values():
-        for below in (folder, folder / "faces"):
-            if (below / REAL).is_dir():
-                raise BadInput(
-                    f"{base}: there is a folder {below / REAL}, so the methods seem to be the folders in "
-                    f"{below}. The folder that holds theirs is expected. Name {below} instead."
-                )
+def _refuse_methods_below(base: Path, folder: Path) -> None:
+    for within in (folder, folder / "faces"):
+        below = [path.name for path in within.iterdir() if path.is_dir()] if within.is_dir() else []
+        method = next((name for name in sorted(below) if _NO_VIDEO.fullmatch(name)), None)
+        if method is not None:
+            raise BadInput(
+                f"{base}: {folder.name} is no single method, since it holds the folder {within / method}. "
+                "One folder a method is expected, with its faces, or folders of its videos, in it. "
+                f"Name {within} if its folders are those of the methods, or sort the faces."
+            )

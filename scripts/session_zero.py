@@ -42,7 +42,7 @@ class SessionZero:
 
 
 def session_zero(root: Path) -> SessionZero:
-    """Read a workspace that `owcl simulate folder` or `rendered` left behind, and embed its faces."""
+    """Read what `owcl simulate` left behind of a tree `DIR/<method>/*`, and embed its faces."""
     with Workspace.open(root) as workspace, workspace.store.reading() as transaction:
         first = models.everything(transaction)[0]
         known = frozenset(one.name for one in classes.everything(transaction) if one.status == "known")

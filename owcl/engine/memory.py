@@ -112,17 +112,20 @@ def operators_repeated(part: Exemplars) -> Exemplars:
 
 
 def held_out_faces(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ids and classes of the calibration faces of live classes."""
+    """Return ids and classes of the calibration faces of live classes, those of each from all over it."""
     active = memberships.active(transaction)
     live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
     face_ids, class_ids = active.face_ids[live], active.class_ids[live]
     chosen = faces.are_held_out(transaction, face_ids)
-    kept = [
-        np.flatnonzero(chosen & (class_ids == class_id))[:LARGEST_CALIBRATION]
-        for class_id in np.unique(class_ids)
-    ]
+    kept = [_spread(np.flatnonzero(chosen & (class_ids == class_id))) for class_id in np.unique(class_ids)]
     rows = np.sort(np.concatenate([np.empty(0, np.int64), *kept]))
     return face_ids[rows], class_ids[rows]
+
+
+def _spread(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at most `LARGEST_CALIBRATION` of the rows: the first ones alone might be of a single video."""
+    count = min(len(rows), LARGEST_CALIBRATION)
+    return rows[np.arange(count) * len(rows) // max(count, 1)]
 
 
 def calibration(

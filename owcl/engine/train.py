@@ -161,9 +161,9 @@ def _labelled(folder: Path) -> list[LabelledFace]:
     faces_of = []
     for source in expand([folder]):
         if isinstance(source, str):
-            inner = os.path.relpath(source.partition(INSIDE)[0], folder)
-            alone = os.sep not in inner and INSIDE not in source
-            faces_of.append(LabelledFace(source, source if alone else inner.partition(os.sep)[0]))
+            first, below, _ = os.path.relpath(source, folder).partition(os.sep)
+            together = below or INSIDE in first
+            faces_of.append(LabelledFace(source, first.partition(INSIDE)[0] if together else source))
     return faces_of
 
 

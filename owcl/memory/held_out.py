@@ -21,7 +21,7 @@ def drawn_in_groups(groups: Sequence[str], sha256s: Sequence[str], share: float)
     Frames of a video are alike: with some of them trained on, the others would say nothing about faces of
     new videos. So groups of several faces are taken whole, in an order that their names decide, those that
     lead no farther from the share than they found it. A face that is alone in its group is drawn by itself,
-    and so is every one where no group is small enough: two videos are too few to keep one for this.
+    and so is every one where whole groups do not come to half of the share: of two videos none can be spared.
 
     Args:
         groups: of each face, such as its video.
@@ -47,4 +47,4 @@ def _taken(sizes: Mapping[str, int], share: float) -> set[str]:
         if held + sizes[group] / 2 <= wanted:
             taken.add(group)
             held += sizes[group]
-    return taken
+    return taken if held >= wanted / 2 else set()

@@ -27,7 +27,7 @@ class Promotion:
     reasons: tuple[str, ...]
     """Why it was not accepted; empty where it was."""
     lacks_only_faces: bool
-    """Whether it would be accepted, had it enough of them."""
+    """Whether more of them are all that it waits for."""
     evidence: Mapping[str, Any]
     """Plain values, kept with the class: the answer to "why is this a class?"."""
     drifted: bool = False
@@ -72,7 +72,8 @@ def judge(
     too_few = different < smallest
     if too_few:
         lacking.append(f"{_said(len(members), different)}, {smallest} make a class")
-    if same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW:
+    likely = same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW
+    if likely and len(members) < LARGEST_SIDE:
         lacking.append(f"more of class {nearest}, as it seems; more faces are needed to be sure")
     reasons = list(lacking)
     if stability < STABLE:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from owcl.engine import history, registry
-from owcl.engine.memory import OPERATOR_REPEATS, learned, operators_repeated, recall, remember
+from owcl.engine.memory import (
+    LARGEST_CALIBRATION,
+    OPERATOR_REPEATS,
+    held_out_faces,
+    learned,
+    operators_repeated,
+    recall,
+    remember,
+)
 from owcl.memory.replay import LABELLED, OPERATOR_LABELLED, PSEUDO_LABELLED, Exemplars
+from storage import faces, memberships
 from storage.store import Store
 
 REAL, FIRST, SECOND = 1, 2, 3
@@ -46,6 +57,20 @@ def test_a_face_is_remembered_in_the_class_that_an_operator_put_it_into_until_th
         remember(transaction, recall(transaction))
     history.undo(remembering, "anna")
     assert remembered(remembering) == AS_LEARNED
+
+
+def test_of_many_held_out_faces_some_of_every_video_calibrate(store: Store) -> None:
+    new = [
+        faces.NewFace(f"{number:064x}", f"video-{number // 200}.png", (64, 64), 0, held_out=True)
+        for number in range(100, 1100)
+    ]
+    with store.transaction() as transaction:
+        memberships.assign(transaction, faces.add_many(transaction, new), REAL, memberships.Grounds("label"))
+        face_ids, class_ids = held_out_faces(transaction)
+        sources = [face.source for face in faces.by_ids(transaction, face_ids)]
+    assert set(class_ids.tolist()) == {REAL}
+    assert len(set(face_ids.tolist())) == LARGEST_CALIBRATION == 250
+    assert sorted(Counter(sources).values()) == [25, 25, 50, 50, 50, 50]
 
 
 def test_what_was_taken_out_of_a_class_is_remembered_no_longer(remembering: Store) -> None:

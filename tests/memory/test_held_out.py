@@ -30,7 +30,15 @@ def test_frames_of_a_video_are_on_one_side(videos: int) -> None:
     assert drawn.mean() == pytest.approx(SHARE, abs=0.14)
 
 
-@pytest.mark.parametrize("groups", [["one"] * 200, ["one"] * 100 + ["two"] * 100, list(map(str, range(200)))])
+@pytest.mark.parametrize(
+    "groups",
+    [
+        ["one"] * 200,
+        ["one"] * 100 + ["two"] * 100,
+        ["long"] * 195 + ["short"] * 5,
+        [str(number) for number in range(200)],
+    ],
+)
 def test_faces_are_drawn_one_by_one_where_no_video_can_be_spared(groups: list[str]) -> None:
     by_themselves = [is_drawn(sha256, SHARE) for sha256 in contents(200)]
     assert drawn_in_groups(groups, contents(200), SHARE).tolist() == by_themselves

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from owcl.errors import BadInput
-from scenarios.folder import load
+from scenarios.folder import load, read_tree
 
 PLAN = """
 name = "small"
@@ -109,7 +109,7 @@ def test_a_manifest_without_the_columns_says_which_are_there(grow: Grow) -> None
     ("line", "wrong", "message"),
     [
         ('known = ["real", "gan"]', 'known = "real"', "known is 'real'. Expected: a list of methods"),
-        ('known = ["real", "gan"]', "known = []", "Expected: a list of methods, at least one"),
+        ('known = ["real", "gan"]', "known = []", "Expected: a list of methods, at least two"),
         ("test_fraction = 0.25", "test_fraction = 1.5", "test_fraction is 1.5. Expected: a number from 0"),
         ("labelled_fraction = 0.5", "labelled_fraction = true", "labelled_fraction is True"),
         ("image_size = 8", "image_size = 0", "image_size is 0. Expected: a whole number of pixels"),
@@ -133,7 +133,7 @@ def test_an_impossible_value_names_its_place_and_what_is_expected(
 @pytest.mark.parametrize("entries", ["[experience]\nnovel = []", "experience = [1]"])
 def test_experiences_that_are_no_entries_are_refused(grow: Grow, entries: str) -> None:
     with pytest.raises(BadInput, match=r"Expected: entries of the form \[\[experience\]\]"):
-        load(grow(f'known = ["real"]\n{entries}'))
+        load(grow(f'known = ["real", "gan"]\n{entries}'))
 
 
 def test_who_is_absent_stays_away(grow: Grow) -> None:
@@ -202,16 +202,35 @@ def test_frames_in_a_folder_for_each_video_come_and_are_tested_together(grow: Gr
     assert not test & {path.parent for each in schedule.experiences for path in each.paths}
 
 
-@pytest.mark.parametrize("inside", ["", "faces"])
-def test_a_folder_above_those_of_the_methods_is_refused_with_the_right_one(
-    tmp_path: Path, inside: str
+@pytest.mark.parametrize(
+    ("above", "methods"),
+    [
+        ("known", ["real", "gan"]),
+        ("known/faces", ["real", "gan"]),
+        ("test", ["Real", "Fake"]),
+        ("progan", ["0_real", "1_fake"]),
+    ],
+)
+def test_a_folder_that_holds_those_of_methods_is_no_method(
+    tmp_path: Path, above: str, methods: list[str]
 ) -> None:
-    known = tmp_path / "known" / inside
-    for method in ("real", "gan"):
-        (known / method).mkdir(parents=True)
-        (known / method / "0.png").touch()
-    with pytest.raises(BadInput, match=f"Name {known} instead"):
+    for method in methods:
+        (tmp_path / above / method).mkdir(parents=True)
+        (tmp_path / above / method / "0.png").touch()
+    with pytest.raises(BadInput, match=f"Name {tmp_path / above} if its folders are those of the methods"):
         load(tmp_path)
+
+
+def test_linked_folders_of_videos_are_read_and_hidden_ones_are_not(tmp_path: Path, grow: Grow) -> None:
+    root = grow(None)
+    elsewhere = tmp_path / "elsewhere"
+    (root / "faces" / "swap").rename(elsewhere)
+    (root / "faces" / "swap").mkdir()
+    (root / "faces" / "swap" / "video").symlink_to(elsewhere)
+    (root / "faces" / ".thumbnails").symlink_to(elsewhere)
+    files = read_tree(root).files
+    assert sorted(files) == ["gan", "real", "swap"]
+    assert [entry.group for entry in files["swap"]] == ["faces/swap/video"] * 20
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

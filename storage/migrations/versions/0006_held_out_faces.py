@@ -25,7 +25,8 @@ def upgrade() -> None:
     newest = connection.execute(
         sqlalchemy.text("SELECT configuration FROM model_versions ORDER BY id DESC LIMIT 1")
     ).scalar()
-    share = json.loads(newest)["memory"]["calibration_share"] if newest else USUAL_SHARE
+    configuration = json.loads(newest or "{}")
+    share = configuration.get("memory", {}).get("calibration_share", USUAL_SHARE)
     connection.execute(
         sqlalchemy.text("UPDATE faces SET held_out = 1 WHERE substr(sha256, 1, 8) < :limit"),
         {"limit": f"{math.ceil(share * 16**8):08x}"},
