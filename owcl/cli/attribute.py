@@ -25,7 +25,7 @@ COLUMNS = ("source", "class_id", "name", "family", "probability", "p_value", "fo
     "--heat-maps",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Draw where each face was edited.",
+    help="Draw where each face was edited; needs a model of the task ranking.",
 )
 def attribute(
     inputs: tuple[str, ...], root: Path, as_json: bool, as_csv: bool, heat_maps: Path | None

@@ -20,7 +20,7 @@ from owcl.types import MethodClass
 def classes() -> None:
     """List, show, name, merge, split, make and reject classes.
 
-    A CLASS is an id or a name. Every decision is kept in the history and can be undone.
+    A CLASS is an id or a name. Every decision is kept in the history; those of people can be undone.
 
     Examples:
       owcl classes list
@@ -148,7 +148,8 @@ def label(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bo
 def release(class_: str, faces: tuple[str, ...], who: str, root: Path, as_json: bool) -> None:
     """Say that faces are not of a class.
 
-    FACES are face ids, or - for one a line on standard input. They wait for discovery again.
+    FACES are face ids, or - for one a line on standard input. Those that the model takes for no class wait
+    for discovery again; the others stand where it puts them.
 
     Examples:
       owcl classes release 12 501 502

@@ -33,6 +33,7 @@ def forgetting(target: Path | None, root: Path, as_json: bool) -> None:
 
         found = look(workspace, report)
     if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(drawn(found), encoding="utf-8")
         output.note(f"Drawn: {target}")
     if as_json:

@@ -25,7 +25,7 @@ def ingest(inputs: tuple[str, ...], root: Path, as_json: bool) -> None:
 
     Examples:
       owcl ingest ~/inbox faces.zip "more/**/*.png"
-      find /evidence -newer last | owcl ingest -
+      find /evidence -type f -newer last | owcl ingest -
     """
     with opened(root) as workspace, output.progress() as report:
         from owcl.engine.ingest import ingest as take_in

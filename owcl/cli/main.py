@@ -22,7 +22,7 @@ COMMANDS = {
     "discover": ("owcl.cli.discover:discover", "Look for new methods among the faces taken in."),
     "classes": ("owcl.cli.classes:classes", "List, show, name, merge, split, make and reject classes."),
     "review": ("owcl.cli.review:review", "Look at discoveries in a browser and decide about them."),
-    "queue": ("owcl.cli.queue:queue", "Show the faces whose labels would help most."),
+    "queue": ("owcl.cli.queue:queue", "Show recent faces whose labels would help most."),
     "update": ("owcl.cli.update:update", "Learn what was discovered, without forgetting."),
     "attribute": ("owcl.cli.attribute:attribute", "Say who made images, without taking them in."),
     "localise": ("owcl.cli.localise:localise", "Say where and in which order a face was edited."),
@@ -41,7 +41,8 @@ Exit codes:
   0    done, also when there was nothing to do
   1    a defect of owcl: please report it
   2    the command was written wrongly
-  3    a file, folder or value cannot be used
+  3    a file, folder or value cannot be used, or there is nothing yet for a step to
+       work on: discover without new faces, update before discover
   4    there is no such class, face, model version, learner or preset
   5    somebody else changed it meanwhile, or its state forbids the change
   130  interrupted; it is safe to run again

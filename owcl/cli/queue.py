@@ -18,10 +18,11 @@ from owcl.types import MethodClass
 @workspace_option
 @json_option
 def queue(budget: int, root: Path, as_json: bool) -> None:
-    """Show the faces whose labels would help most.
+    """Show recent faces whose labels would help most.
 
-    They seem to stand in the wrong class, and for many others like them. A doubt of more than 0.5 says that
-    the other class is likelier. Label them with owcl classes label; the next owcl update learns it.
+    They are of the latest experience and seem to stand in the wrong class, as many others like them do. A
+    doubt of more than 0.5 says that the other class is likelier. Label them with owcl classes label; the next
+    owcl update learns it.
 
     Examples:
       owcl queue --budget 10

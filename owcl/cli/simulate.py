@@ -26,7 +26,7 @@ def simulate() -> None:
 
     Examples:
       owcl simulate rendered
-      owcl simulate folder ~/forge64 --baselines --seeds 3
+      owcl simulate folder ~/faces --baselines --seeds 3
     """
 
 
@@ -37,7 +37,7 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             "--workspace",
             type=click.Path(file_okay=False, path_type=Path),
             metavar="DIR",
-            help="Where to keep the workspaces; else simulation-SCENARIO here.",
+            help="Where to keep the workspaces; else simulation-SCENARIO here, with preset and operator.",
         ),
         click.option(
             "--baselines", is_flag=True, help="Run k-means, the published CPL and a supervised bound too."
@@ -75,7 +75,8 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             "--until",
             type=click.IntRange(0),
             metavar="N",
-            help="Stop after experience N, to look or to play the operator yourself; run again to go on.",
+            help="Stop after experience N, to look or to play the operator yourself; run again to go on. "
+            "Not with --baselines or --peers.",
         ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
@@ -89,11 +90,11 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("root", type=EXISTING_FOLDER, metavar="DIR")
 @_scenario_options
 def folder(root: Path, **options: Any) -> None:
-    """Methods in a tree DIR/<method>/*, in the order of its stream.toml.
+    """Methods in a tree DIR/<method>/*, in the order of its stream.toml or a sensible one.
 
     Examples:
-      owcl simulate folder ~/forge64
-      owcl simulate folder ~/forge64 --peers --seeds 3 --json > results.json
+      owcl simulate folder ~/faces
+      owcl simulate folder ~/faces --peers --seeds 3 --json > results.json
     """
     _simulate("folder", options, root=root)
 

@@ -33,8 +33,9 @@ from owcl.cli.session import opened
 def train(folder: Path, task: str, track: str | None, recipe: str | None, root: Path, as_json: bool) -> None:
     """Learn the methods that you know, from labelled faces.
 
-    DIR/<method>/ holds the faces of each method, at least 20; genuine faces are the method "real". Frames of
-    a video lie in DIR/<method>/<video>/, so that videos are held out whole to calibrate on. For the
+    DIR/<method>/ holds the faces of each method, at least 20 of each of two or more; genuine faces are the
+    method "real". Frames of a video lie in DIR/<method>/<video>/, so that videos are held out whole to
+    calibrate on. A workspace has one labelled start; what comes later is ingested. For the
     task "ranking", DIR holds edited faces in the layout of Seq-DeepFake, as owcl sequences makes them.
 
     Examples:

@@ -12,6 +12,7 @@ from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.cli.session import opened
+from owcl.config import LEARNERS
 
 WHO_ANSWERS = {
     "adapted": "the adapted network",
@@ -40,7 +41,7 @@ def _words(gate: Mapping[str, Any]) -> dict[str, str]:
 @click.option(
     "--learner",
     metavar="NAME",
-    help="cpl, mpsl, cal, simgcd, happy, er, der or supervised; else the one of owcl.toml.",
+    help=f"One of {', '.join(LEARNERS)}; else the one of owcl.toml.",
 )
 @json_option
 def update(root: Path, learner: str | None, as_json: bool) -> None:

@@ -1,4 +1,7 @@
-"""Estimators of the number of new classes, by name. A new one is a file of its own and a line here."""
+"""Estimators of the number of new classes, by name. A new one is a file of its own and a line here.
+
+Its name goes into `owcl/config.py` as well, which checks `owcl.toml` without importing any of them.
+"""
 
 from __future__ import annotations
 
