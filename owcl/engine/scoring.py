@@ -33,7 +33,6 @@ from scenarios.truth import AnswerKey
 from storage import (
     attributions,
     classes,
-    clusters,
     counts,
     decisions,
     experiences,
@@ -119,18 +118,17 @@ def registry_of(transaction: Connection, world: World) -> dict[int, int | None]:
 
 
 def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
-    """Return the faces that each discovered class was promoted with, or that a person made it of."""
+    """Return the faces that each discovered class was promoted with, or that a person made it of.
+
+    Clusters that were recognised as more of a class found nothing, and least of all a labelled one.
+    """
     found: dict[int, NDArray[np.int64]] = {}
     for decision in decisions.history(transaction):
-        if decision.verb in ("make", "split"):
-            (class_id,) = map(int, decision.after.keys() - decision.before.keys())
-            moves = memberships.moved_by(transaction, decision.id).items()
-            found[class_id] = np.array(
-                [face_id for face_id, (_, after) in moves if after == class_id], np.int64
-            )
-    for cluster in clusters.in_state(transaction, "promoted"):
-        if cluster.class_id is not None:
-            found.setdefault(cluster.class_id, cluster.cluster.member_ids)
+        if decision.verb in ("promote", "make", "split"):
+            moves = memberships.moved_by(transaction, decision.id)
+            into = np.array([UNKNOWN if after is None else after for _, after in moves.values()], np.int64)
+            for class_id in np.unique(into[into != UNKNOWN]).tolist():
+                found[class_id] = np.array(list(moves), np.int64)[into == class_id]
     return found
 
 
