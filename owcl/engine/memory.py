@@ -112,10 +112,17 @@ def operators_repeated(part: Exemplars) -> Exemplars:
 
 
 def held_out_faces(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ids and classes of the calibration faces of live classes, those of each from all over it."""
-    active = memberships.active(transaction)
-    live = np.isin(active.class_ids, [entry.id for entry in classes.live(transaction)])
-    face_ids, class_ids = active.face_ids[live], active.class_ids[live]
+    """Return ids and classes of the calibration faces of live classes, those of each from all over it.
+
+    What discovery recognised as more of a labelled class is none: it is no fair sample of it, if one at all.
+    """
+    written = memberships.as_written(transaction)
+    active = memberships.resolved(transaction, written)
+    living = classes.live(transaction)
+    labelled = np.isin(written.class_ids, [entry.id for entry in living if entry.status == "known"])
+    guessed = np.array([origin == "promotion" for origin in written.origins], bool)
+    fair = np.isin(active.class_ids, [entry.id for entry in living]) & ~(labelled & guessed)
+    face_ids, class_ids = active.face_ids[fair], active.class_ids[fair]
     chosen = faces.are_held_out(transaction, face_ids)
     kept = [_spread(np.flatnonzero(chosen & (class_ids == class_id))) for class_id in np.unique(class_ids)]
     rows = np.sort(np.concatenate([np.empty(0, np.int64), *kept]))

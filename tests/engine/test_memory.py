@@ -73,6 +73,18 @@ def test_of_many_held_out_faces_some_of_every_video_calibrate(store: Store) -> N
     assert sorted(Counter(sources).values()) == [25, 25, 50, 50, 50, 50]
 
 
+def test_what_was_recognised_as_more_of_a_labelled_class_does_not_calibrate(store: Store) -> None:
+    new = [faces.NewFace(f"{n:064x}", f"{n}.png", (64, 64), 1, held_out=True) for n in range(100, 103)]
+    with store.transaction() as transaction:
+        recognised, labelled, discovered = faces.add_many(transaction, new).tolist()
+        memberships.assign(transaction, [recognised], REAL, memberships.Grounds("promotion"))
+        memberships.assign(transaction, [labelled], REAL, memberships.Grounds("operator"))
+        memberships.assign(transaction, [discovered], FIRST, memberships.Grounds("promotion"))
+        face_ids, class_ids = held_out_faces(transaction)
+    assert face_ids.tolist() == [labelled, discovered]
+    assert class_ids.tolist() == [REAL, FIRST]
+
+
 def test_what_was_taken_out_of_a_class_is_remembered_no_longer(remembering: Store) -> None:
     registry.release(remembering, str(FIRST), [5], "anna")
     assert remembered(remembering).keys() == {1, 13}
