@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from owcl.errors import BadInput
-from scenarios.method_folders import images_in, method_folders
+from scenarios.method_folders import groups_in, images_in, method_folders
 from scenarios.schedule import Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
 from scenarios.truth import AnswerKey
 
@@ -238,13 +238,8 @@ def _manifest(root: Path) -> dict[str, dict[str, str]]:
 
 def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:
     entries = []
-    for path in images_in(folder):
-        relative = path.relative_to(root).as_posix()
-        entries.append(FileEntry(path, rows.get(relative, {}).get("group") or _group(path, folder, root)))
+    paths = list(images_in(folder))
+    for path, group in zip(paths, groups_in(folder, list(map(str, paths))), strict=True):
+        written = rows.get(path.relative_to(root).as_posix(), {}).get("group")
+        entries.append(FileEntry(path, written or (folder / group).relative_to(root).as_posix()))
     return entries
-
-
-def _group(path: Path, folder: Path, root: Path) -> str:
-    """Return the folder inside the method's that holds a face, such as its video's, or the face itself."""
-    inside = folder / path.relative_to(folder).parts[0]
-    return inside.relative_to(root).as_posix()

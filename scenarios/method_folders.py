@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from owcl.errors import BadInput
 from owcl.faces.sources import INSIDE, expand
 from scenarios.schedule import REAL
 
-_NO_VIDEO = re.compile(r"([0-9]+_)?(real|fake)", re.IGNORECASE)
+_LABEL = re.compile(r"([0-9]+_)?(real|fake)", re.IGNORECASE)
 """Names of folders that say who made the faces in them, and not of which video they are."""
 
 
@@ -45,10 +46,24 @@ def images_in(folder: Path) -> Iterator[Path]:
             yield Path(source)
 
 
+def groups_in(folder: Path, sources: Sequence[str]) -> list[str]:
+    """Return for each face of a method's folder what it comes from: a video's folder, an archive, or itself.
+
+    Where all of them lie in one, each is by itself: as frames of one video they would all come to one side.
+
+    Args:
+        folder: of the method.
+        sources: `(N,)` faces, as `expand` names them.
+    """
+    inside = [os.path.relpath(source, folder) for source in sources]
+    groups = [name.partition(os.sep)[0].partition(INSIDE)[0] for name in inside]
+    return groups if len(set(groups)) > 1 else inside
+
+
 def _refuse_methods_below(base: Path, folder: Path) -> None:
     for within in (folder, folder / "faces"):
         below = [path.name for path in within.iterdir() if path.is_dir()] if within.is_dir() else []
-        method = next((name for name in sorted(below) if _NO_VIDEO.fullmatch(name)), None)
+        method = next((name for name in sorted(below) if _LABEL.fullmatch(name)), None)
         if method is not None:
             raise BadInput(
                 f"{base}: {folder.name} is no single method, since it holds the folder {within / method}. "

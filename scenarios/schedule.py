@@ -109,17 +109,15 @@ def draw(
     experiences = [_labelled_experience(labelled, rng)]
     met = list(plan.known)
     for index, arrival in enumerate(plan.arrivals, start=1):
-        paths = []
+        arriving = []
         for method in met:
             if method not in arrival.absent:
-                taken = _take(training, method, _expected(arrival, method in plan.known), None)
-                paths += [entry.path for entry in taken]
+                arriving += _take(training, method, _expected(arrival, method in plan.known), None)
         for method in arrival.novel:
-            taken = _take(training, method, arrival.novel_per_class, f"experience {index}")
-            paths += [entry.path for entry in taken]
+            arriving += _take(training, method, arrival.novel_per_class, f"experience {index}")
         met += arrival.novel
-        order = rng.permutation(len(paths))
-        experiences.append(ScheduledExperience(index, tuple(paths[row] for row in order), None))
+        order = rng.permutation(len(arriving))
+        experiences.append(ScheduledExperience(index, tuple(arriving[row].path for row in order), None))
     return tuple(experiences), tuple(test)
 
 
@@ -203,7 +201,7 @@ def _take(
         )
     if len(taken) < count:
         logger.warning('"%s": %d faces were planned, %d are left', method, count, len(taken))
-    return list(taken)
+    return taken
 
 
 def _expected(arrival: Arrival, is_known: bool) -> int:

@@ -35,8 +35,8 @@ def train(folder: Path, task: str, track: str | None, recipe: str | None, root: 
 
     DIR/<method>/ holds the faces of each method, at least 20 of each of two or more; genuine faces are the
     method "real". Frames of a video lie in DIR/<method>/<video>/, so that videos are held out whole to
-    calibrate on. A workspace has one labelled start; what comes later is ingested. For the
-    task "ranking", DIR holds edited faces in the layout of Seq-DeepFake, as owcl sequences makes them.
+    calibrate on. A workspace has one labelled start; what comes later is ingested. For the task "ranking",
+    DIR holds edited faces in the layout of Seq-DeepFake, as owcl sequences makes them.
 
     Examples:
       owcl train ~/labelled

@@ -112,7 +112,7 @@ def operators_repeated(part: Exemplars) -> Exemplars:
 
 
 def held_out_faces(transaction: Connection) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ids and classes of the calibration faces of live classes, those of each from all over it.
+    """Return `(N,)` ids and classes of the calibration faces of live classes, those of each from all over it.
 
     What discovery recognised as more of a labelled class is none: it is no fair sample of it, if one at all.
     """

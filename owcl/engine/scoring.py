@@ -122,14 +122,13 @@ def _founders(transaction: Connection) -> dict[int, NDArray[np.int64]]:
 
     Clusters that were recognised as more of a class found nothing, and least of all a labelled one.
     """
-    found: dict[int, NDArray[np.int64]] = {}
+    found: dict[int, list[int]] = {}
     for decision in decisions.history(transaction):
         if decision.verb in ("promote", "make", "split"):
-            moves = memberships.moved_by(transaction, decision.id)
-            into = np.array([UNKNOWN if after is None else after for _, after in moves.values()], np.int64)
-            for class_id in np.unique(into[into != UNKNOWN]).tolist():
-                found[class_id] = np.array(list(moves), np.int64)[into == class_id]
-    return found
+            for face_id, (_, after) in memberships.moved_by(transaction, decision.id).items():
+                if after is not None:
+                    found.setdefault(after, []).append(face_id)
+    return {class_id: np.array(face_ids, np.int64) for class_id, face_ids in found.items()}
 
 
 def _truth_of(transaction: Connection, world: World, face_ids: NDArray[np.int64]) -> NDArray[np.int64]:

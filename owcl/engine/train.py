@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
 from owcl.models.randomness import seeded
 from owcl.types import Embeddings, Quarantined
-from scenarios.method_folders import method_folders
+from scenarios.method_folders import groups_in, method_folders
 from scenarios.streams import FaceDataset
 from storage import (
     attributions,
@@ -155,16 +154,10 @@ def _refuse_single(labelled: Mapping[str, Sequence[LabelledFace]]) -> None:
 
 
 def _labelled(folder: Path) -> list[LabelledFace]:
-    """Return the faces below a method's folder; what lies in one folder or archive of it is a group."""
-    from owcl.faces.sources import INSIDE, expand
+    from owcl.faces.sources import expand
 
-    faces_of = []
-    for source in expand([folder]):
-        if isinstance(source, str):
-            first, below, _ = os.path.relpath(source, folder).partition(os.sep)
-            together = below or INSIDE in first
-            faces_of.append(LabelledFace(source, first.partition(INSIDE)[0] if together else source))
-    return faces_of
+    sources = [source for source in expand([folder]) if isinstance(source, str)]
+    return list(map(LabelledFace, sources, groups_in(folder, sources)))
 
 
 def _load(

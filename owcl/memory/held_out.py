@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 
 def is_drawn(sha256: str, share: float) -> bool:
-    """Say whether a face is held out that is drawn by itself: its content decides."""
+    """Say whether a face that is drawn by itself is held out; its content decides.
+
+    Args:
+        sha256: of the content, in hexadecimal.
+        share: of all faces that are wanted, in (0, 1).
+    """
     return int(sha256[:8], 16) < share * 16**8
 
 
@@ -24,23 +29,26 @@ def drawn_in_groups(groups: Sequence[str], sha256s: Sequence[str], share: float)
     and so is every one where whole groups do not come to half of the share: of two videos none can be spared.
 
     Args:
-        groups: of each face, such as its video.
-        sha256s: of each face's content.
-        share: of the faces that are wanted.
+        groups: `(N,)`, of each face, such as its video.
+        sha256s: `(N,)`, of each face's content.
+        share: of the faces that are wanted, in (0, 1).
 
     Returns:
         `(N,)`.
     """
-    drawn = np.array([is_drawn(sha256, share) for sha256 in sha256s], np.bool_)
     sizes = {group: size for group, size in Counter(groups).items() if size > 1}
-    if taken := _taken(sizes, share):
-        for row, group in enumerate(groups):
-            if group in sizes:
-                drawn[row] = group in taken
-    return drawn
+    taken = _spared(sizes, share)
+    return np.array(
+        [
+            group in taken if taken and group in sizes else is_drawn(sha256, share)
+            for group, sha256 in zip(groups, sha256s, strict=True)
+        ],
+        np.bool_,
+    )
 
 
-def _taken(sizes: Mapping[str, int], share: float) -> set[str]:
+def _spared(sizes: Mapping[str, int], share: float) -> set[str]:
+    """Return the groups that are held out whole; none where they do not come to half of the share."""
     wanted, held = share * sum(sizes.values()), 0
     taken = set()
     for group in sorted(sizes, key=lambda group: hashlib.sha256(group.encode()).digest()):

@@ -314,10 +314,10 @@ class Review:
     def _figures(self, state: tuple[int, ...]) -> dict[str, str]:
         """Draw the figures of the overview; `state` is by which they are remembered."""
         from owcl.engine.report import figures_over_time
-        from owcl.engine.standing import standing
 
+        present = self.snapshots.now().present
         with self.workspace.store.reading() as transaction:
-            return figures_over_time(transaction, standing(transaction))
+            return figures_over_time(transaction, present)
 
 
 def _png(drawn: bytes | None, headers: dict[str, str]) -> Response:

@@ -228,9 +228,21 @@ def test_linked_folders_of_videos_are_read_and_hidden_ones_are_not(tmp_path: Pat
     (root / "faces" / "swap").mkdir()
     (root / "faces" / "swap" / "video").symlink_to(elsewhere)
     (root / "faces" / ".thumbnails").symlink_to(elsewhere)
+    (root / "faces" / "swap" / "face.png").write_bytes((elsewhere / "00.png").read_bytes())
     files = read_tree(root).files
     assert sorted(files) == ["gan", "real", "swap"]
-    assert [entry.group for entry in files["swap"]] == ["faces/swap/video"] * 20
+    assert (
+        sorted(entry.group for entry in files["swap"]) == ["faces/swap/face.png"] + ["faces/swap/video"] * 20
+    )
+
+
+def test_faces_that_all_lie_in_one_folder_below_are_no_video(grow: Grow) -> None:
+    root = grow()
+    for face in sorted((root / "faces" / "swap").iterdir()):
+        (root / "faces" / "swap" / "images").mkdir(exist_ok=True)
+        face.rename(face.parent / "images" / face.name)
+    schedule, key = load(root)
+    assert np.bincount(key.numbers(schedule.test)).tolist() == [5, 5, 5]
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

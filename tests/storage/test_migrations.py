@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -70,50 +71,46 @@ def test_a_migration_that_breaks_off_leaves_an_empty_database(
     Store.open(path).close()
 
 
-def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "owcl.db"
+def database_of(version: str, path: Path, statements: Iterable[str]) -> None:
+    """Make a database as an earlier version of the schema had it."""
     config = Config()
     config.set_main_option("script_location", str(Path(storage.store.__file__).with_name("migrations")))
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        for statement in (
-            "INSERT INTO experiences VALUES (0, 1, 'ingested', '2026-01-01')",
-            "INSERT INTO runs (verb, configuration, state, progress, result, started)"
-            " VALUES ('evaluate', '{}', 'done', '{}', '{}', '2026-01-01')",
-            "INSERT INTO metrics VALUES (7, 0, 'acc_known', 0.9, 'real', 'test', NULL, 1, '2026-01-01')",
-        ):
-            connection.execute(text(statement))
+        command.upgrade(config, version)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
     engine.dispose()
-    with Store.open(path) as store, store.reading() as transaction:
+
+
+def test_a_database_of_the_first_version_keeps_what_is_in_it(tmp_path: Path) -> None:
+    statements = (
+        "INSERT INTO experiences VALUES (0, 1, 'ingested', '2026-01-01')",
+        "INSERT INTO runs (verb, configuration, state, progress, result, started)"
+        " VALUES ('evaluate', '{}', 'done', '{}', '{}', '2026-01-01')",
+        "INSERT INTO metrics VALUES (7, 0, 'acc_known', 0.9, 'real', 'test', NULL, 1, '2026-01-01')",
+    )
+    database_of("0001", tmp_path / "owcl.db", statements)
+    with Store.open(tmp_path / "owcl.db") as store, store.reading() as transaction:
         place = metrics.Measured(0, method="real")
         assert metrics.read(transaction) == [metrics.Metric("acc_known", 0.9, place)]
         assert compare_metadata(MigrationContext.configure(transaction), Table.metadata) == []
 
 
 def test_faces_that_were_held_out_by_their_content_stay_held_out(tmp_path: Path) -> None:
-    path = tmp_path / "owcl.db"
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.store.__file__).with_name("migrations")))
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
-        statements = ["INSERT INTO experiences VALUES (0, 1, 'updated', '2026-01-01')"]
-        statements += [
+    statements = [
+        "INSERT INTO experiences VALUES (0, 1, 'updated', '2026-01-01')",
+        "INSERT INTO model_versions (weights, configuration, class_ids, state, gate, created)"
+        """ VALUES ('w', '{"memory": {"calibration_share": 0.5}}', '[]', 'accepted', '{}', '2026')""",
+        *(
             "INSERT INTO faces (sha256, source, width, height, experience, created)"
             f" VALUES ('{sha256}', '{sha256}', 1, 1, 0, '2026-01-01')"
             for sha256 in ("1" * 64, "7fffffff" + "f" * 56, "8" + "0" * 63)
-        ]
-        statements.append(
-            "INSERT INTO model_versions (weights, configuration, class_ids, state, gate, created)"
-            """ VALUES ('w', '{"memory": {"calibration_share": 0.5}}', '[]', 'accepted', '{}', '2026')"""
-        )
-        for statement in statements:
-            connection.execute(text(statement.replace(":", "\\:")))
-    engine.dispose()
-    with Store.open(path) as store, store.reading() as transaction:
+        ),
+    ]
+    database_of("0005", tmp_path / "owcl.db", statements)
+    with Store.open(tmp_path / "owcl.db") as store, store.reading() as transaction:
         assert faces.are_held_out(transaction, np.array([1, 2, 3])).tolist() == [True, True, False]
 
 
