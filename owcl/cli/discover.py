@@ -35,6 +35,7 @@ def discover(root: Path, as_json: bool) -> None:
     output.fields(
         {
             "experience": result.experience,
+            "faces ingested since the last discovery": result.came_in,
             "faces of no known class": result.pool,
             "new methods": f"{result.value} (between {result.low} and {result.high})",
             "clusters that wait": result.waiting,

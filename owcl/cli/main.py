@@ -41,8 +41,8 @@ Exit codes:
   0    done, also when there was nothing to do
   1    a defect of owcl: please report it
   2    the command was written wrongly
-  3    a file, folder or value cannot be used, or there is nothing yet for a step to
-       work on: discover without new faces, update before discover
+  3    a file, folder or value cannot be used, or a step comes too early: discover
+       before ingest, update before discover
   4    there is no such class, face, model version, learner or preset
   5    somebody else changed it meanwhile, or its state forbids the change
   130  interrupted; it is safe to run again

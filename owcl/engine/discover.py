@@ -36,7 +36,7 @@ from owcl.novelty.drift import compared_with_reposted, is_reposted
 from owcl.novelty.matching import Verdict
 from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
-from storage import counts, experiences, faces, memberships
+from storage import clusters, counts, experiences, faces, memberships
 
 UNLEARNED_EXAMPLES = 100
 """Faces of each class that the model has not learned, rejected ones among them, that a cluster is compared
@@ -52,6 +52,8 @@ class DiscoverResult:
     """What was found."""
 
     experience: int
+    came_in: int
+    """Faces that were ingested since the last discovery."""
     pool: int
     """Faces that are not of a known class."""
     value: int
@@ -84,12 +86,17 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     same result. What people put into classes until then stays there, and faces that come in until then are of
     the next experience.
 
+    Where nothing was ingested since the last discovery, nothing is found and nothing is written.
+
     Raises:
-        BadInput: if there is no model, or nothing was ingested since the last discovery.
+        BadInput: if there is no model, or nothing was ingested yet.
         Conflict: if another step is at work, or has looked at the experience meanwhile.
     """
     answer = workspace.answer()
-    experience = _ready_experience(workspace)
+    latest = _latest(workspace)
+    if latest.state != "ingested":
+        return _nothing_since(workspace, latest.index)
+    experience = latest.index
     rng = workspace.rng("discover", experience)
     with workspace.store.reading() as transaction:
         waiting = collecting(transaction)
@@ -115,15 +122,21 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     return _write(workspace, answer, came_in, len(pool.face_ids), estimate, judged)
 
 
-def _ready_experience(workspace: Workspace) -> int:
+def _latest(workspace: Workspace) -> experiences.ExperienceStatus:
     with workspace.store.reading() as transaction:
         latest = experiences.latest(transaction)
-    if latest is None or latest.labelled or latest.state != "ingested":
+    if latest is None or latest.labelled or latest.state == "open":
         raise BadInput(
-            f"{workspace.root}: no faces were ingested since the last discovery. Unlabelled faces are "
+            f"{workspace.root}: there are no faces to look through. Unlabelled faces, all taken in, are "
             "expected. Bring them in with `owcl ingest`, then discover."
         )
-    return latest.index
+    return latest
+
+
+def _nothing_since(workspace: Workspace, experience: int) -> DiscoverResult:
+    with workspace.store.reading() as transaction:
+        waiting = len(clusters.waiting(transaction))
+    return DiscoverResult(experience, 0, 0, 0, 0, 0, None, (), {}, waiting, 0)
 
 
 def _candidates(transaction: Connection, came_in: _CameIn, waiting: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -255,6 +268,7 @@ def _write(
         experiences.set_state(transaction, experience, "discovered")
     return DiscoverResult(
         experience,
+        len(came_in.face_ids),
         pool,
         value,
         low,

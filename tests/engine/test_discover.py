@@ -1,13 +1,16 @@
-"""What a discovery makes of more faces of a class that was not learned yet."""
+"""What a discovery makes of more of the same, and of nothing."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from owcl.cli.main import run
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
 from owcl.engine.workspace import Workspace
@@ -30,6 +33,19 @@ def test_more_faces_of_a_class_that_was_not_learned_yet_join_it(
             after = memberships.members(transaction, NUMBER)
     assert result.promoted == ()
     assert len(after) > len(before) + 40
+
+
+def test_a_night_in_which_nothing_new_came_in_is_no_error(
+    after_update: Path, small_world: SmallWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(shutil.copytree(after_update, tmp_path / "workspace"))
+    answered = {}
+    for verb, *words in (["ingest", str(small_world.arriving)], ["discover"], ["update"]):
+        capsys.readouterr()
+        assert run([verb, *words, "--workspace", str(root), "--json"]) == 0
+        answered[verb] = json.loads(capsys.readouterr().out)
+    assert (answered["discover"]["came_in"], answered["discover"]["promoted"]) == (0, [])
+    assert answered["update"]["answers"] == "unchanged"
 
 
 def test_one_picture_that_many_people_post_is_no_new_method(
