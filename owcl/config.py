@@ -5,47 +5,25 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from owcl.choices import ESTIMATORS, LEARNERS, SCORES
 from owcl.errors import BadInput
 
 FILE_NAME = "owcl.toml"
-LEARNERS = ("cpl", "mpsl", "cal", "simgcd", "happy", "er", "der", "supervised")
-"""Here and below, the names that a registry knows; written again, since registries import what is heavy."""
-SCORES = (
-    "neighbours",
-    "softmax",
-    "energy",
-    "mahalanobis",
-    "relative_mahalanobis",
-    "mixtures",
-    "vim",
-    "ensemble",
-)
-ESTIMATORS = (
-    "scaled_density",
-    "consensus",
-    "density",
-    "calibrated_cut",
-    "anchored_cut",
-    "kmeans_elbow",
-    "first_neighbours",
-    "dp_means",
-    "pruning",
-    "overclustering",
-    "searched_density",
-)
 
 
-def _listed(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+def _listed(words: Iterable[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}"
 
 
-def _one_of(words: tuple[str, ...]) -> AfterValidator:
+def _one_of(words: Collection[str]) -> AfterValidator:
     def checked(word: str) -> str:
         if word in words:
             return word

@@ -7,18 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from owcl.config import ESTIMATORS, LEARNERS, SCORES, Configuration
+from owcl.config import Configuration
 from owcl.errors import BadInput
-
-
-def test_the_words_of_the_configuration_are_those_of_the_registries() -> None:
-    from owcl.learners import registry as learners
-    from owcl.novelty.counting import registry as counting
-    from owcl.novelty.scores import registry as scores
-
-    assert tuple(learners.LEARNERS) == LEARNERS
-    assert tuple(scores.SCORES) == SCORES
-    assert tuple(counting.ESTIMATORS) == ESTIMATORS
 
 
 @pytest.mark.parametrize(

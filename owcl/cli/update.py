@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from owcl.choices import LEARNERS
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
 from owcl.cli.options import json_option, workspace_option
 from owcl.cli.session import opened
-from owcl.config import LEARNERS
 
 WHO_ANSWERS = {
     "adapted": "the adapted network",

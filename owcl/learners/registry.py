@@ -1,7 +1,4 @@
-"""The learners by name. A new one is a file of its own and a line here.
-
-Its name goes into `owcl/config.py` as well, which checks `owcl.toml` without importing any of them.
-"""
+"""The learners by name: those of `owcl/choices.py`, and recipes to the letter of what was published."""
 
 from __future__ import annotations
 
@@ -11,16 +8,14 @@ from typing import Any
 
 import torch
 
+from owcl import choices
+from owcl.choices import made_at
 from owcl.errors import NotFound
 from owcl.learners import cal, cpl, mpsl, uncounted_cal
 from owcl.learners.base import Learner
 from owcl.learners.cal import CAL
 from owcl.learners.cpl import CPL
-from owcl.learners.happy import Happy
 from owcl.learners.mpsl import MPSL
-from owcl.learners.rehearsal import DARK, Rehearsal
-from owcl.learners.simgcd import SimGCD
-from owcl.learners.supervised import Supervised
 from owcl.learners.uncounted_cal import UncountedCAL
 from owcl.models.network import Network
 
@@ -28,7 +23,7 @@ Build = Callable[[Network, torch.Generator, Network | None], Learner]
 """Makes a learner of a network, the randomness of its views, and the last accepted network to distil from."""
 
 
-def _ours(learner: type) -> Build:
+def _ours(learner: Callable[..., Learner]) -> Build:
     return lambda network, rng, teacher: learner(network, rng, teacher=teacher)
 
 
@@ -43,16 +38,7 @@ def _published(learner: type, official: Any) -> Build:
     return build
 
 
-LEARNERS: dict[str, Build] = {
-    "cpl": _ours(CPL),
-    "mpsl": _ours(MPSL),
-    "cal": _ours(CAL),
-    "simgcd": _ours(SimGCD),
-    "happy": _ours(Happy),
-    "er": _ours(Rehearsal),
-    "der": lambda network, rng, teacher: Rehearsal(network, rng, DARK, teacher),
-    "supervised": lambda network, rng, teacher: Supervised(network, rng),
-}
+LEARNERS: dict[str, Build] = {name: _ours(made_at(place)) for name, place in choices.LEARNERS.items()}
 """Those that may learn what was discovered; found faces have labels by then."""
 PUBLISHED: dict[str, Build] = {
     "cpl": _published(CPL, cpl.OFFICIAL),

@@ -79,3 +79,8 @@ class Rehearsal(Taught):
             widths = torch.full((len(stored),), teacher.num_classes, device=stored.device)
             losses["dark"] = der_plus_plus(logits[old], batch.labels[old], stored, widths, self.recipe.dark)
         return losses
+
+
+def dark(network: Network, rng: torch.Generator, teacher: Network | None = None) -> Rehearsal:
+    """Return rehearsal by the recipe of DER++."""
+    return Rehearsal(network, rng, DARK, teacher)

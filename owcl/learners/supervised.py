@@ -63,3 +63,8 @@ class Supervised(nn.Module):
             guesses = self.kinds(features.pooled[len(batch.labels) :]).float()
             losses["pretext"] = functional.cross_entropy(guesses, kinds.to(guesses.device))
         return losses
+
+
+def untaught(network: Network, rng: torch.Generator, teacher: Network | None = None) -> Supervised:
+    """Return supervised learning as it is beside the others: the teacher is not asked."""
+    return Supervised(network, rng)

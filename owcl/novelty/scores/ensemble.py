@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from owcl.errors import BadInput
 from owcl.novelty.base import OpenSetScore
+from owcl.novelty.scores.energy import EnergyScore
+from owcl.novelty.scores.mahalanobis import relative_mahalanobis
+from owcl.novelty.scores.neighbours import NearestNeighbourScore
+from owcl.novelty.scores.vim import ViMScore
 
 FOLDS = 5
 
@@ -60,3 +64,8 @@ class EnsembleScore:
         ]
         mean: NDArray[np.float64] = np.mean(ranks, axis=0)
         return mean
+
+
+def default_ensemble() -> EnsembleScore:
+    """Return the ensemble of distances to faces and to classes, of a subspace and of the logits."""
+    return EnsembleScore([NearestNeighbourScore(), relative_mahalanobis(), ViMScore(), EnergyScore()])

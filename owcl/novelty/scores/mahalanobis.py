@@ -53,6 +53,11 @@ class MahalanobisScore:
         return score
 
 
+def relative_mahalanobis() -> MahalanobisScore:
+    """Return the relative score, not fitted yet."""
+    return MahalanobisScore(relative=True)
+
+
 def squared_distances(
     points: NDArray[np.float64], means: NDArray[np.float64], precision: NDArray[np.float64]
 ) -> NDArray[np.float64]:
