@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from scenarios.mechanisms.base import Image, Layout, smooth_noise
@@ -37,30 +38,46 @@ class _Canvas:
     def __init__(self, side: int, rng: np.random.Generator) -> None:
         self.side = side
         self.rng = rng
-        grid = (np.arange(side, dtype=np.float32) + 0.5) / side
-        self.across, self.down = np.meshgrid(grid, grid)
+        self.grid = (np.arange(side, dtype=np.float32) + 0.5) / side
+        self.across, self.down = np.meshgrid(self.grid, self.grid)
         self.pixels: Image = np.zeros((side, side, 3), np.float32)
 
     def ellipse(
         self, centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0, soft: float = 0.06
     ) -> Image:
         """Return an `(S, S, 1)` mask of a turned ellipse with a soft border."""
-        right, below = self.across - centre[0], self.down - centre[1]
+        reach = max(radii) * (1 + soft)
+        window = self._between(centre[1], reach), self._between(centre[0], reach)
+        right, below = self.across[window] - centre[0], self.down[window] - centre[1]
         cosine, sine = np.cos(angle), np.sin(angle)
         distance = np.sqrt(
             ((right * cosine + below * sine) / radii[0]) ** 2
             + ((below * cosine - right * sine) / radii[1]) ** 2
         )
-        mask: Image = np.clip((1 - distance) / soft + 0.5, 0, 1)[..., None].astype(np.float32)
+        mask: Image = np.zeros((self.side, self.side, 1), np.float32)
+        mask[window] = np.clip((1 - distance) / soft + 0.5, 0, 1)[..., None]
         return mask
+
+    def _between(self, centre: float, reach: float) -> slice:
+        first, last = np.searchsorted(self.grid, (centre - reach, centre + reach))
+        return slice(int(first), int(last))
 
     def paint(self, mask: Image, colour: Image | np.ndarray) -> None:
         """Lay a colour, or an image of colours, over the pixels where the mask is."""
-        self.pixels = (self.pixels * (1 - mask) + colour * mask).astype(np.float32)
+        # Most features are small, and the rest of the canvas stays as it is.
+        window = _extent(mask.any(axis=(1, 2))), _extent(mask.any(axis=(0, 2)))
+        laid = np.broadcast_to(colour, self.pixels.shape)[window] * mask[window]
+        self.pixels[window] = self.pixels[window] * (1 - mask[window]) + laid
 
     def texture(self, knots: int, strength: float) -> Image:
         """Return `(S, S, 1)` smooth noise around 1."""
         return 1 + strength * smooth_noise(self.side, knots, 1, self.rng)
+
+
+def _extent(marked: NDArray[np.bool_]) -> slice:
+    """Return from the first to the last that is marked."""
+    places = np.flatnonzero(marked)
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
 
 
 def _draw_person(canvas: _Canvas, rng: np.random.Generator) -> Layout:
