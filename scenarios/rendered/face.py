@@ -74,7 +74,7 @@ class _Canvas:
         return 1 + strength * smooth_noise(self.side, knots, 1, self.rng)
 
 
-def _extent(marked: NDArray[np.bool_]) -> slice:
+def _extent(marked: NDArray[np.bool_] | np.bool_) -> slice:
     """Return from the first to the last that is marked."""
     places = np.flatnonzero(marked)
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
