@@ -16,8 +16,8 @@ LEARNERS = {
     "simgcd": "owcl.learners.simgcd:SimGCD",
     "happy": "owcl.learners.happy:Happy",
     "er": "owcl.learners.rehearsal:Rehearsal",
-    "der": "owcl.learners.rehearsal:dark",
-    "supervised": "owcl.learners.supervised:untaught",
+    "der": "owcl.learners.rehearsal:dark_rehearsal",
+    "supervised": "owcl.learners.supervised:without_teacher",
 }
 """What may learn discoveries: each is called with the network, the randomness of its views and `teacher`."""
 SCORES = {

@@ -86,7 +86,7 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     same result. What people put into classes until then stays there, and faces that come in until then are of
     the next experience.
 
-    Where nothing was ingested since the last discovery, nothing is found and nothing is written.
+    Where nothing was ingested since the last discovery, nothing is found and no class or cluster changes.
 
     Raises:
         BadInput: if there is no model, or nothing was ingested yet.
@@ -136,7 +136,19 @@ def _latest(workspace: Workspace) -> experiences.ExperienceStatus:
 def _nothing_since(workspace: Workspace, experience: int) -> DiscoverResult:
     with workspace.store.reading() as transaction:
         waiting = len(clusters.waiting(transaction))
-    return DiscoverResult(experience, 0, 0, 0, 0, 0, None, (), {}, waiting, 0)
+    return DiscoverResult(
+        experience,
+        came_in=0,
+        pool=0,
+        value=0,
+        low=0,
+        high=0,
+        unseen_below=None,
+        promoted=(),
+        sizes={},
+        waiting=waiting,
+        drifted=0,
+    )
 
 
 def _candidates(transaction: Connection, came_in: _CameIn, waiting: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from owcl import choices
-from owcl.choices import made_at
 from owcl.errors import NotFound
 from owcl.learners import cal, cpl, mpsl, uncounted_cal
 from owcl.learners.base import Learner
@@ -38,7 +37,7 @@ def _published(learner: type, official: Any) -> Build:
     return build
 
 
-LEARNERS: dict[str, Build] = {name: _ours(made_at(place)) for name, place in choices.LEARNERS.items()}
+LEARNERS: dict[str, Build] = {name: _ours(choices.made_at(place)) for name, place in choices.LEARNERS.items()}
 """Those that may learn what was discovered; found faces have labels by then."""
 PUBLISHED: dict[str, Build] = {
     "cpl": _published(CPL, cpl.OFFICIAL),

@@ -81,6 +81,6 @@ class Rehearsal(Taught):
         return losses
 
 
-def dark(network: Network, rng: torch.Generator, teacher: Network | None = None) -> Rehearsal:
+def dark_rehearsal(network: Network, rng: torch.Generator, teacher: Network | None = None) -> Rehearsal:
     """Return rehearsal by the recipe of DER++."""
     return Rehearsal(network, rng, DARK, teacher)

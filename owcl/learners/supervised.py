@@ -65,6 +65,6 @@ class Supervised(nn.Module):
         return losses
 
 
-def untaught(network: Network, rng: torch.Generator, teacher: Network | None = None) -> Supervised:
+def without_teacher(network: Network, rng: torch.Generator, teacher: Network | None = None) -> Supervised:
     """Return supervised learning as it is beside the others: the teacher is not asked."""
     return Supervised(network, rng)

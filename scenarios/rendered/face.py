@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from scenarios.mechanisms.base import Image, Layout, smooth_noise
@@ -46,6 +45,7 @@ class _Canvas:
         self, centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0, soft: float = 0.06
     ) -> Image:
         """Return an `(S, S, 1)` mask of a turned ellipse with a soft border."""
+        # Half of the soft border lies outside; beyond it the mask is nought.
         reach = max(radii) * (1 + soft)
         window = self._between(centre[1], reach), self._between(centre[0], reach)
         right, below = self.across[window] - centre[0], self.down[window] - centre[1]
@@ -65,7 +65,7 @@ class _Canvas:
     def paint(self, mask: Image, colour: Image | np.ndarray) -> None:
         """Lay a colour, or an image of colours, over the pixels where the mask is."""
         # Most features are small, and the rest of the canvas stays as it is.
-        window = _extent(mask.any(axis=(1, 2))), _extent(mask.any(axis=(0, 2)))
+        window = _extent(mask, across=(1, 2)), _extent(mask, across=(0, 2))
         laid = np.broadcast_to(colour, self.pixels.shape)[window] * mask[window]
         self.pixels[window] = self.pixels[window] * (1 - mask[window]) + laid
 
@@ -74,9 +74,9 @@ class _Canvas:
         return 1 + strength * smooth_noise(self.side, knots, 1, self.rng)
 
 
-def _extent(marked: NDArray[np.bool_] | np.bool_) -> slice:
-    """Return from the first to the last that is marked."""
-    places = np.flatnonzero(marked)
+def _extent(mask: Image, across: tuple[int, int]) -> slice:
+    """Return from the first to the last row or column of which anything, across the other axes, is in it."""
+    places = np.flatnonzero(mask.any(axis=across))
     return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0)
 
 

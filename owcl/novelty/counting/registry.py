@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from owcl import choices
-from owcl.choices import made_at
 from owcl.errors import NotFound
 from owcl.novelty.counting.base import PartitionCount
 
 ESTIMATORS: Mapping[str, type[PartitionCount]] = {
-    name: made_at(place) for name, place in choices.ESTIMATORS.items()
+    name: choices.made_at(place) for name, place in choices.ESTIMATORS.items()
 }
 
 

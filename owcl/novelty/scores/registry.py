@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from owcl import choices
-from owcl.choices import made_at
 from owcl.errors import NotFound
 from owcl.novelty.base import OpenSetScore
 
 SCORES: dict[str, Callable[[], OpenSetScore]] = {
-    name: made_at(place) for name, place in choices.SCORES.items()
+    name: choices.made_at(place) for name, place in choices.SCORES.items()
 }
 
 
