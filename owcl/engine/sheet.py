@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from owcl.engine.standing import standing
+from owcl.engine.standing import standing, surest_first
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
 from storage import attributions, classes, memberships
@@ -54,7 +54,7 @@ def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path | None) -> t
         members = memberships.members(transaction, entry.id)
         mine = np.union1d(members, present.face_ids[present.class_ids == entry.id])
         said = attributions.of_faces(transaction, mine)
-    strips = _strips(said.probabilities, workspace.rng("sheet", entry.id))
+    strips = _strips(said.probabilities, said.p_values, workspace.rng("sheet", entry.id))
     drawn = _sheet(workspace, entry.name, strips, said.face_ids, said.probabilities, said.p_values)
     if drawn is None:
         raise NotFound(
@@ -67,8 +67,10 @@ def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path | None) -> t
     return picture, len(mine)
 
 
-def _strips(probabilities: NDArray[np.float64], rng: np.random.Generator) -> list[Strip]:
-    order = np.argsort(-probabilities, kind="stable")
+def _strips(
+    probabilities: NDArray[np.float64], p_values: NDArray[np.float64], rng: np.random.Generator
+) -> list[Strip]:
+    order = surest_first(probabilities, p_values)
     sure, unsure = order[:ACROSS], order[ACROSS:][-ACROSS:][::-1]
     rest = rng.permutation(order[ACROSS:-ACROSS])[:ACROSS]
     strips = [Strip("surest", sure), Strip("least sure", unsure), Strip("random", rest)]

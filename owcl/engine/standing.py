@@ -54,3 +54,12 @@ def standing_of(judged: Attributions, members: memberships.Memberships, live: Co
     origins[spoken] = members.origins
     class_ids[~np.isin(class_ids, list(live))] = UNKNOWN
     return Standing(face_ids, class_ids, tuple(origins), shares[0], shares[1])
+
+
+def surest_first(probabilities: NDArray[np.float64], p_values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return positions of `(N,)` faces, the most probable first; those that nobody judged are sure.
+
+    Of a class that is easily told all probabilities are 1; then the face that is most usual for it is first.
+    """
+    shares, usual = (np.nan_to_num(values, nan=1.0) for values in (probabilities, p_values))
+    return np.lexsort((-usual, -shares))

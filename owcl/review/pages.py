@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from owcl.engine.history import UNDOABLE, about, changes
+from owcl.engine.standing import surest_first
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
 from owcl.review.snapshot import Snapshot
@@ -92,8 +93,8 @@ def order_of(snapshot: Snapshot, rows: NDArray[np.intp], order: str) -> NDArray[
     """Return positions of rows in an order: `surest`, `unsure` or `newest`."""
     if order == "newest":
         return np.argsort(-snapshot.present.face_ids[rows], kind="stable")
-    shares = np.nan_to_num(snapshot.present.probabilities[rows], nan=1.0)
-    return np.argsort(-shares if order == "surest" else shares, kind="stable")
+    sure = surest_first(snapshot.present.probabilities[rows], snapshot.present.p_values[rows])
+    return sure if order == "surest" else sure[::-1]
 
 
 def class_page(workspace: Workspace, snapshot: Snapshot, class_id: int) -> ClassPage:

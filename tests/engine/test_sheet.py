@@ -18,15 +18,22 @@ from tests.conftest import SmallWorld
 
 def test_the_strips_share_no_face_and_show_the_extremes(rng: np.random.Generator) -> None:
     probabilities = rng.permutation(np.linspace(0, 1, 50))
-    surest, unsure, random = (strip.rows for strip in _strips(probabilities, rng))
+    surest, unsure, random = (strip.rows for strip in _strips(probabilities, np.ones(50), rng))
     assert probabilities[surest].min() > probabilities[random].max()
     assert probabilities[unsure].max() < probabilities[random].min()
     assert len({*surest.tolist(), *unsure.tolist(), *random.tolist()}) == 3 * ACROSS
 
 
+def test_of_faces_that_are_equally_probable_the_usual_ones_are_the_surest(rng: np.random.Generator) -> None:
+    p_values = rng.permutation(np.linspace(0.01, 1, 50))
+    surest, unsure, random = (strip.rows for strip in _strips(np.ones(50), p_values, rng))
+    assert p_values[surest].min() > p_values[random].max()
+    assert p_values[unsure].max() < p_values[random].min()
+
+
 def test_a_small_class_has_fewer_strips(rng: np.random.Generator) -> None:
-    assert [strip.reason for strip in _strips(np.array([0.2, 0.9]), rng)] == ["surest"]
-    assert [len(strip.rows) for strip in _strips(np.linspace(0, 1, 13), rng)] == [10, 3]
+    assert [strip.reason for strip in _strips(np.array([0.2, 0.9]), np.ones(2), rng)] == ["surest"]
+    assert [len(strip.rows) for strip in _strips(np.linspace(0, 1, 13), np.ones(13), rng)] == [10, 3]
 
 
 def test_a_sheet_is_drawn_of_the_faces_of_a_class(
