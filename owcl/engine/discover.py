@@ -33,6 +33,7 @@ from owcl.models.embed import embed
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.counting.agreement import WITNESSES, found_by
 from owcl.novelty.drift import compared_with_reposted, is_reposted
+from owcl.novelty.gathering import gathered_by_chance
 from owcl.novelty.matching import Verdict
 from owcl.novelty.promotion import judge
 from owcl.types import Cluster, MethodClass
@@ -112,13 +113,16 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     seen = counting.seen(pool.images)
     estimate = counting.estimate(seen, rng)
     reposted = _Reposted(answer, pool.held_out, rng)
+    gathering = _Gathering(workspace, answer, pool.held_out, came_in)
     # Known faces of several methods that came posted again fall apart by method; they are no arrivals.
     drifted = enumerate(reposted.compared(seen.vectors, estimate, workspace.rng("drifted", experience)))
     whole = frozenset(cluster for cluster, verdict in drifted if is_reposted(verdict))
     estimate = counting.divided(estimate, seen, workspace.rng("division", experience), whole)
     also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
     registered = {**counting.by_class(), **_unlearned(workspace, answer, learned)}
-    judged = _judged(pool, seen.vectors, estimate, also_found_by, registered, reposted, settings, rng)
+    judged = _judged(
+        pool, seen.vectors, estimate, also_found_by, registered, reposted, gathering, settings, rng
+    )
     return _write(workspace, answer, came_in, len(pool.face_ids), estimate, judged)
 
 
@@ -177,6 +181,7 @@ def _judged(
     also_found_by: Sequence[Sequence[str]],
     registered: Mapping[int, NDArray[np.float32]],
     reposted: _Reposted,
+    gathering: _Gathering,
     settings: NoveltyConfiguration,
     rng: np.random.Generator,
 ) -> list[Judged]:
@@ -200,6 +205,7 @@ def _judged(
             verdict,
             others,
             beside_reposted=beside_reposted,
+            gathered=gathering.by_chance(pool.face_ids[inside], members),
         )
         judged.append(Judged(Cluster(pool.face_ids[inside], members.mean(axis=0), stability), promotion))
     return judged
@@ -232,6 +238,49 @@ class _Reposted:
     def _views(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         views = np.concatenate([reposted_views(self._held_out.images, self._rng) for _ in range(VIEWS)])
         return embed(self._answer.network, views)[0], np.tile(self._held_out.class_ids, VIEWS)
+
+
+class _Gathering:
+    """The time that clusters took to come in, and held-out known faces to compare with; read when needed.
+
+    Args:
+        workspace: whose faces they are.
+        answer: whose network embeds them.
+        held_out: the known faces.
+        came_in: the faces of this experience.
+    """
+
+    def __init__(self, workspace: Workspace, answer: Answer, held_out: Calibration, came_in: _CameIn) -> None:
+        self._workspace = workspace
+        self._answer = answer
+        self._held_out = held_out
+        self._came_in = came_in
+
+    def by_chance(self, face_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> float | None:
+        """Say how probable it is that known faces gathered; None of a cluster that came in at once.
+
+        The pool's own p-values vouch for faces of this experience. Those of earlier ones were chosen for
+        being unusual, so that their number says nothing without the time that they took.
+        """
+        if (
+            np.isin(face_ids, self._came_in.face_ids).sum()
+            >= self._workspace.configuration.novelty.smallest_class
+        ):
+            return None
+        everyone, experience_of = self._experiences
+        came = experience_of[np.searchsorted(everyone, face_ids)]
+        ingested = dict(enumerate(np.bincount(experience_of).tolist()))
+        rng = self._workspace.rng("gathering", self._came_in.experience)
+        return gathered_by_chance(vectors, came, ingested, self._vectors, rng)
+
+    @cached_property
+    def _experiences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        with self._workspace.store.reading() as transaction:
+            return faces.experience_of_all(transaction)
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        return embed(self._answer.network, self._held_out.images)[0]
 
 
 def _unlearned(

@@ -43,6 +43,22 @@ def judge_same(first: NDArray[np.float32], second: NDArray[np.float32], rng: np.
         BadInput: if a side has fewer than 20 faces.
     """
     _refuse_small(first, second)
+    scores = np.concatenate(probe_scores(first, second, rng))
+    auc = float(roc_auc_score(np.repeat([0, 1], [len(first), len(second)]), scores))
+    margin = 1.96 * _auc_deviation(auc, len(second), len(first))
+    low, high = max(0.0, auc - margin), min(1.0, auc + margin)
+    if high <= SAME_BELOW:
+        return Verdict("same", auc, low, high)
+    return Verdict("different" if low >= DIFFERENT_ABOVE else "undecided", auc, low, high)
+
+
+def probe_scores(
+    first: NDArray[np.float32], second: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how much each of `(N, D)` and of `(M, D)` embeddings looks like the second, `(N,)` and `(M,)`.
+
+    A linear classifier says so that did not see the face; each side has at least 5.
+    """
     points = _reduced(np.concatenate([first, second]))
     sides = np.repeat([0, 1], [len(first), len(second)])
     scores = np.empty(len(points))
@@ -50,12 +66,7 @@ def judge_same(first: NDArray[np.float32], second: NDArray[np.float32], rng: np.
     for train, test in folds.split(points, sides):
         probe = LogisticRegression(class_weight="balanced", max_iter=1000).fit(points[train], sides[train])
         scores[test] = probe.decision_function(points[test])
-    auc = float(roc_auc_score(sides, scores))
-    margin = 1.96 * _auc_deviation(auc, len(second), len(first))
-    low, high = max(0.0, auc - margin), min(1.0, auc + margin)
-    if high <= SAME_BELOW:
-        return Verdict("same", auc, low, high)
-    return Verdict("different" if low >= DIFFERENT_ABOVE else "undecided", auc, low, high)
+    return scores[: len(first)], scores[len(first) :]
 
 
 def energy_distance(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
