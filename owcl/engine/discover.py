@@ -16,6 +16,7 @@ from owcl.engine.answer import Answer, Calibration
 from owcl.engine.candidates import (
     Judged,
     collecting,
+    earlier_candidate,
     give_up_unseen,
     posted_again,
     settle,
@@ -270,8 +271,11 @@ class _Gathering:
         everyone, experience_of = self._experiences
         came = experience_of[np.searchsorted(everyone, face_ids)]
         ingested = dict(enumerate(np.bincount(experience_of).tolist()))
+        with self._workspace.store.reading() as transaction:
+            before = earlier_candidate(transaction, face_ids, self._came_in.experience)
+        looks = 1 if before is None else before.times_seen + 1
         rng = self._workspace.rng("gathering", self._came_in.experience)
-        return gathered_by_chance(vectors, came, ingested, self._vectors, rng)
+        return gathered_by_chance(vectors, came, ingested, self._vectors, looks, rng)
 
     @cached_property
     def _experiences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
