@@ -159,7 +159,7 @@ def test_a_workspace_learns_its_labels_once(small_world: SmallWorld) -> None:
 
 def test_steps_out_of_order_say_what_comes_first(small_world: SmallWorld, tmp_path: Path) -> None:
     with Workspace.open(small_world.copy(tmp_path)) as workspace:
-        with pytest.raises(BadInput, match="no faces were ingested"):
+        with pytest.raises(BadInput, match="no faces to look through"):
             discover(workspace)
         with pytest.raises(BadInput, match="no discovery to learn from"):
             update(workspace)
