@@ -121,24 +121,16 @@ def give_up_unseen(transaction: Connection, experience: int) -> None:
 
 def _kept(transaction: Connection, cluster: Cluster, sighting: clusters.Sighting) -> int:
     """Write the cluster, as a sighting of the candidate that it holds most of, and return its id."""
-    same = earlier_candidate(transaction, cluster.member_ids, sighting.experience)
-    if same is None:
-        return clusters.add(transaction, cluster, sighting)
-    clusters.see_again(transaction, same.id, cluster, sighting)
-    return same.id
-
-
-def earlier_candidate(
-    transaction: Connection, member_ids: NDArray[np.int64], experience: int
-) -> clusters.StoredCluster | None:
-    """Return the candidate seen before `experience` of which `(M,)` faces hold most, and at least half."""
-    shares = [
-        (float(np.isin(candidate.cluster.member_ids, member_ids).mean()), candidate)
+    shares = {
+        candidate.id: float(np.isin(candidate.cluster.member_ids, cluster.member_ids).mean())
         for candidate in clusters.in_state(transaction, "candidate")
-        if candidate.sighting.experience < experience
-    ]
-    share, best = max(shares, key=lambda one: one[0], default=(0.0, None))
-    return best if share >= SAME_CANDIDATE else None
+        if candidate.sighting.experience < sighting.experience
+    }
+    best = max(shares, key=lambda candidate: shares[candidate], default=None)
+    if best is None or shares[best] < SAME_CANDIDATE:
+        return clusters.add(transaction, cluster, sighting)
+    clusters.see_again(transaction, best, cluster, sighting)
+    return best
 
 
 def _promote(

@@ -16,7 +16,6 @@ from owcl.engine.answer import Answer, Calibration
 from owcl.engine.candidates import (
     Judged,
     collecting,
-    earlier_candidate,
     give_up_unseen,
     posted_again,
     settle,
@@ -34,11 +33,11 @@ from owcl.models.embed import embed
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.counting.agreement import WITNESSES, found_by
 from owcl.novelty.drift import compared_with_reposted, is_reposted
-from owcl.novelty.gathering import gathered_by_chance
+from owcl.novelty.gathering import CameIn, Gathering, gathered_by_chance
 from owcl.novelty.matching import Verdict
 from owcl.novelty.promotion import judge
-from owcl.types import Cluster, MethodClass
-from storage import clusters, counts, experiences, faces, memberships
+from owcl.types import Attributions, Cluster, MethodClass
+from storage import attributions, clusters, counts, experiences, faces, memberships
 
 UNLEARNED_EXAMPLES = 100
 """Faces of each class that the model has not learned, rejected ones among them, that a cluster is compared
@@ -257,30 +256,34 @@ class _Gathering:
         self._held_out = held_out
         self._came_in = came_in
 
-    def by_chance(self, face_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> float | None:
+    def by_chance(self, face_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> Gathering | None:
         """Say how probable it is that known faces gathered; None of a cluster that came in at once.
 
         The pool's own p-values vouch for faces of this experience. Those of earlier ones were chosen for
         being unusual, so that their number says nothing without the time that they took.
         """
-        if (
-            np.isin(face_ids, self._came_in.face_ids).sum()
-            >= self._workspace.configuration.novelty.smallest_class
-        ):
+        at_once = np.isin(face_ids, self._came_in.face_ids).sum()
+        if at_once >= self._workspace.configuration.novelty.smallest_class:
             return None
-        everyone, experience_of = self._experiences
-        came = experience_of[np.searchsorted(everyone, face_ids)]
-        ingested = dict(enumerate(np.bincount(experience_of).tolist()))
-        with self._workspace.store.reading() as transaction:
-            before = earlier_candidate(transaction, face_ids, self._came_in.experience)
-        looks = 1 if before is None else before.times_seen + 1
-        rng = self._workspace.rng("gathering", self._came_in.experience)
-        return gathered_by_chance(vectors, came, ingested, self._vectors, looks, rng)
+        attributed, experience_of = self._everyone
+        inside = np.searchsorted(attributed.face_ids, face_ids)
+        class_ids = attributed.class_ids.copy()
+        class_ids[inside] = self._answer.taken_for(vectors)
+        return gathered_by_chance(
+            vectors,
+            CameIn(experience_of[inside], class_ids[inside]),
+            CameIn(experience_of, class_ids),
+            self._vectors,
+            self._answer.taken_for(self._vectors),
+            self._workspace.rng("gathering", self._came_in.experience),
+        )
 
     @cached_property
-    def _experiences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _everyone(self) -> tuple[Attributions, NDArray[np.int64]]:
         with self._workspace.store.reading() as transaction:
-            return faces.experience_of_all(transaction)
+            attributed = attributions.current(transaction)
+            face_ids, experience_of = faces.experience_of_all(transaction)
+        return attributed, experience_of[np.searchsorted(face_ids, attributed.face_ids)]
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:

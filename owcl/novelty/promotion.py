@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 
 from owcl.novelty.counting.partitions import sample
 from owcl.novelty.drift import LARGEST_SIDE, is_reposted
-from owcl.novelty.gathering import IMPROBABLE
+from owcl.novelty.gathering import IMPROBABLE, Gathering
 from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, Verdict, judge_same
 
 STABLE = 0.5
 """Share of resamples in which a cluster must come back: one that does so less often than not is none yet."""
+NO_FASTER = "came in no faster than such faces do among the known; more in less time are needed"
+TOO_SLOW_TO_TELL = (
+    "came in slowly, and too few known faces are held out to tell it from unusual ones among those; more in "
+    "less time are needed, or a person who adopts it"
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def judge(
     also_found_by: Sequence[str] = (),
     *,
     beside_reposted: bool = False,
-    gathered: float | None = None,
+    gathered: Gathering | None = None,
 ) -> Promotion:
     """Judge a cluster of the pool.
 
@@ -65,7 +70,7 @@ def judge(
         also_found_by: estimators that have found the same cluster.
         beside_reposted: whether known faces that were posted again came with it, of which it may be a part;
             then it must clearly be something else.
-        gathered: how probable it is that known faces gathered by chance; None where enough came in at once.
+        gathered: what the time that it took says for known faces; None where enough came in at once.
     """
     verdicts = _against(members, classes, rng)
     by_auc = sorted(verdicts, key=lambda class_id: verdicts[class_id].auc)
@@ -78,8 +83,8 @@ def judge(
     likely = same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW
     if likely and len(members) < LARGEST_SIDE:
         lacking.append(f"more of class {nearest}, as it seems; more faces are needed to be sure")
-    if gathered is not None and gathered > IMPROBABLE:
-        lacking.append("came in no faster than such faces do among the known; more in less time are needed")
+    if gathered is not None and gathered.p_value > IMPROBABLE:
+        lacking.append(NO_FASTER if gathered.alike else TOO_SLOW_TO_TELL)
     reasons = list(lacking)
     if stability < STABLE:
         reasons.append(f"came back in {stability:.0%} of resamples, {STABLE:.0%} are needed")
@@ -97,7 +102,7 @@ def judge(
         "auc_to_nearest_class": None if nearest is None else round(verdicts[nearest].auc, 4),
         "not_compared_with": ", ".join(f"class {one}" for one in classes if one not in verdicts) or "none",
         "auc_to_known_posted_again": None if reposted is None else round(reposted.auc, 4),
-        "p_value_of_gathering": None if gathered is None else float(f"{gathered:.2g}"),
+        "p_value_of_gathering": None if gathered is None else float(f"{gathered.p_value:.2g}"),
         "also_found_by": ", ".join(also_found_by) or "no other estimator",
     }
     return Promotion(
