@@ -71,6 +71,12 @@ def latest(transaction: Connection) -> ExperienceStatus | None:
     return next(reversed(everything(transaction)), None)
 
 
+def looked_through(transaction: Connection) -> ExperienceStatus | None:
+    """Return the status of the newest experience that discovery has looked through, or none."""
+    seen = [one for one in everything(transaction) if one.state in ("discovered", "updated")]
+    return next((one for one in reversed(seen) if not one.labelled), None)
+
+
 def set_state(transaction: Connection, index: int, state: State) -> None:
     """Note how far the work on experience `index` has come.
 

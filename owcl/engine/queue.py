@@ -48,7 +48,9 @@ class _Recent:
 
 
 def queue(workspace: Workspace, budget: int) -> list[Question]:
-    """Return faces of the latest experience that seem to stand in the wrong class, the best to ask first.
+    """Return faces that seem to stand in the wrong class, the best to ask first.
+
+    They are of the experience that discovery looked through last.
 
     Raises:
         BadInput: if there is no model.
@@ -84,9 +86,9 @@ def queue(workspace: Workspace, budget: int) -> list[Question]:
 
 
 def _recent(workspace: Workspace, answer: Answer) -> _Recent | None:
-    """Return the faces of the latest experience that are embedded; None if there are none."""
+    """Return embedded faces of what discovery looked through last, or else came in last; None if none are."""
     with workspace.store.reading() as transaction:
-        latest = experiences.latest(transaction)
+        latest = experiences.looked_through(transaction) or experiences.latest(transaction)
         if latest is None or latest.labelled:
             return None
         present = faces.in_experience(transaction, latest.index)

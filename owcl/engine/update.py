@@ -134,14 +134,15 @@ def _fitted(
 
 
 def _ready_experience(workspace: Workspace) -> int:
+    """Return the newest experience that was looked through; faces may have come in since, and wait."""
     with workspace.store.reading() as transaction:
-        latest = experiences.latest(transaction)
-    if latest is None or latest.labelled or latest.state not in ("discovered", "updated"):
+        ready = experiences.looked_through(transaction)
+    if ready is None:
         raise BadInput(
             f"{workspace.root}: there is no discovery to learn from. Faces that were ingested and looked "
             "through are expected. Run `owcl ingest` and `owcl discover` first."
         )
-    return latest.index
+    return ready.index
 
 
 def _gather(workspace: Workspace, experience: int) -> _Faces:

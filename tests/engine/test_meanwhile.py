@@ -11,6 +11,7 @@ import pytest
 from owcl.engine import memory, registry
 from owcl.engine.discover import DiscoverResult, discover
 from owcl.engine.ingest import ingest
+from owcl.engine.queue import queue
 from owcl.engine.train import NewVersion, store_answer
 from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace
@@ -61,6 +62,22 @@ def test_faces_that_come_in_while_discovery_is_at_work_are_of_the_next_experienc
     again = ingest(workspace, known[8:10])
     assert again.experience == 2
     assert discover(workspace).experience == 2
+
+
+def test_faces_that_came_in_since_discovery_do_not_hold_up_the_update(
+    workspace: Workspace, small_world: SmallWorld, known: list[str]
+) -> None:
+    ingest(workspace, [str(small_world.arriving)])
+    (found,) = discover(workspace, once(lambda: ingest(workspace, known[:3]))).promoted
+    learned = update(workspace)
+    assert (learned.experience, learned.answers) == (1, "adapted")
+    assert found.id in workspace.answer().class_ids
+    assert states(workspace) == ["updated", "updated", "ingested"]
+    with workspace.store.reading() as transaction:
+        asked = faces.in_experience(transaction, 1)
+    assert set(asked) >= {question.face_id for question in queue(workspace, 3)} > set()
+    ingest(workspace, known[3:6])
+    assert discover(workspace).came_in == 6
 
 
 def test_a_second_discovery_is_refused_while_one_is_at_work(workspace: Workspace, known: list[str]) -> None:
