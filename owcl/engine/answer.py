@@ -196,17 +196,19 @@ class Answer:
     def follow(self, moves: dict[int, int | None]) -> None:
         """Do what operators decided since the head was fitted: exact, and without training.
 
+        A class that it has not learned yet answers for the learned ones that were merged into it.
+
         Args:
             moves: class ids that live no longer, with the class that each was merged into, or none where it
                 was rejected.
         """
-        present = set(self.class_ids.tolist())
-        for source in sorted(present & moves.keys()):
-            target = moves[source]
-            if target is None or target not in present:
-                self.head.reject(source)
-            else:
-                self.head.merge(source, target)
+        learned = set(self.class_ids.tolist())
+        for source in sorted(learned & moves.keys()):
+            target, sums = moves[source], self.head.reject(source)
+            if target is not None:
+                self.head.restore(target, sums)
+                if target not in learned and source in self.handicaps:
+                    self.handicaps[target] = self.handicaps[source]
 
     def save(self, path: Path, description: dict[str, Any]) -> None:
         """Write a checkpoint; `description` holds what builds the network."""

@@ -64,6 +64,19 @@ def test_a_guess_may_take_few_faces_and_a_class_that_is_vouched_for_a_fair_share
     assert taken + missed > taken_then + missed_then
 
 
+def test_a_class_that_was_not_learned_answers_for_a_learned_one_that_was_merged_into_it(
+    material: tuple[Exemplars, Calibration],
+) -> None:
+    answer, images = _fitted(material, frozenset()), material[1].images
+    before = answer.attribute(answer.embed(np.arange(160), images))
+    answer.follow({DISCOVERED: 9})
+    after = answer.attribute(answer.embed(np.arange(160), images))
+    expected = np.where(before.class_ids == DISCOVERED, 9, before.class_ids)
+    assert (expected == 9).any()
+    np.testing.assert_array_equal(after.class_ids, expected)
+    np.testing.assert_allclose(after.probabilities, before.probabilities)
+
+
 def test_a_model_that_was_stored_without_what_it_keeps_today_answers_all_the_same(
     material: tuple[Exemplars, Calibration], tmp_path: Path
 ) -> None:
