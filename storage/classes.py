@@ -168,13 +168,15 @@ def restore(transaction: Connection, class_id: int, state: Mapping[str, Any], ed
 
     Raises:
         NotFound: if there is no such class.
-        Conflict: if its name now belongs to another live class, the class it pointed to now points back,
-            or it was changed since it was seen.
+        Conflict: if its name now belongs to another live class, the class it pointed to now points back or
+            lives no longer, or it was changed since it was seen.
     """
     if state["status"] in LIVE:
         _refuse_taken(transaction, state["name"], class_id)
     if state["merged_into"] is not None:
         merges.refuse_ring(transaction, class_id, state["merged_into"])
+        target = get(transaction, resolve(transaction, state["merged_into"]))
+        _refuse_tombstone(transaction, target)
     values = {name: state.get(name) for name in ("name", "family", "note", "status", "merged_into")}
     _change(transaction, class_id, values | {"key": key_of(state["name"])}, edit)
 

@@ -172,6 +172,20 @@ def test_a_snapshot_restores_a_class_and_its_version_counts_on(store: Store) -> 
         assert classes.details(transaction, 2).version == 4
 
 
+def test_restoring_refuses_a_merge_into_a_class_that_was_rejected_since(store: Store) -> None:
+    with store.transaction() as transaction:
+        for name in ("a", "b"):
+            classes.create(transaction, name)
+        apart = classes.snapshot(transaction, 1)
+        classes.merge(transaction, 1, into=2)
+        merged = classes.snapshot(transaction, 1)
+        classes.restore(transaction, 1, apart)
+        classes.set_status(transaction, 2, "rejected")
+        with pytest.raises(Conflict, match="class 2: it has been rejected"):
+            classes.restore(transaction, 1, merged)
+        assert classes.get(transaction, 1).status == "provisional"
+
+
 def test_restoring_refuses_a_name_that_was_given_away(store: Store) -> None:
     with store.transaction() as transaction:
         classes.create(transaction, "a")
