@@ -113,8 +113,11 @@ def _members(found: Sequence[clusters.StoredCluster]) -> NDArray[np.int64]:
 
 
 def give_up_unseen(transaction: Connection, experience: int) -> None:
-    """Dissolve the candidates that were not seen again for `PATIENCE` experiences up to this one."""
-    for candidate in clusters.in_state(transaction, "candidate"):
+    """Dissolve the candidates that were not seen again for `PATIENCE` experiences up to this one.
+
+    What was adopted is not seen again either, and waits again if that is undone, however late.
+    """
+    for candidate in clusters.waiting(transaction):
         if experience - candidate.sighting.experience >= PATIENCE:
             clusters.dissolve(transaction, candidate.id)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from owcl.engine import registry
+from owcl.engine import history, registry
 from owcl.engine.candidates import (
     Judged,
     Settled,
@@ -116,6 +116,16 @@ def test_a_candidate_that_three_experiences_have_not_seen_is_given_up(store: Sto
         assert [one.id for one in clusters.in_state(transaction, "candidate")] == [1, 2]
         give_up_unseen(transaction, 4)
     assert states(store) == {"candidate": [2], "promoted": [], "dissolved": [1]}
+
+
+def test_a_candidate_that_was_adopted_waits_again_when_that_is_undone_late(store: Store) -> None:
+    seen(store, range(1, 6), FEW, 1)
+    registry.adopt(store, 1, "anna")
+    with store.transaction() as transaction:
+        give_up_unseen(transaction, 5)
+    history.undo(store, "anna")
+    with store.reading() as transaction:
+        assert [one.id for one in clusters.waiting(transaction)] == [1]
 
 
 def test_a_cluster_with_less_than_half_of_a_candidate_is_another_one(store: Store) -> None:
