@@ -227,9 +227,11 @@ def _discovery(transaction: Connection, world: World, lived: int) -> dict[str, f
         class_id: dict(enumerate(np.bincount(_truth_of(transaction, world, ids), minlength=methods).tolist()))
         for class_id, ids in _founders(transaction).items()
     }
-    judged = discoveries(
-        members, {method: int(came[: born.get(method, lived), method].sum()) for method in novel}
-    )
+    at_birth = {
+        class_id: dict(enumerate(came[: classes.details(transaction, class_id).born].sum(axis=0).tolist()))
+        for class_id in members
+    }
+    judged = discoveries(members, {method: int(came[:, method].sum()) for method in novel}, at_birth)
     waited = latency_summary(
         [
             latency(came[:, method].tolist(), born[method] - 1 if method in born else None)

@@ -52,13 +52,19 @@ class Discoveries:
         return float(np.mean(counts)) if counts else math.nan
 
 
-def discoveries(members: Mapping[int, Mapping[int, int]], arrived: Mapping[int, int]) -> Discoveries:
+def discoveries(
+    members: Mapping[int, Mapping[int, int]],
+    arrived: Mapping[int, int],
+    at_birth: Mapping[int, Mapping[int, int]] | None = None,
+) -> Discoveries:
     """Judge promoted classes.
 
     Args:
         members: for each class, how many of its faces each method made; known methods and junk included.
         arrived: novel methods that have arrived, and how many of their faces came in.
+        at_birth: for each class, the same as it was when the class was promoted; else `arrived` for all.
     """
+    came = at_birth or dict.fromkeys(members, arrived)
     shares = {class_id: _largest_two(counts) for class_id, counts in members.items()}
     majority = {class_id: method for class_id, (method, _, _) in shares.items()}
     purity = {class_id: first for class_id, (_, first, _) in shares.items()}
@@ -67,7 +73,7 @@ def discoveries(members: Mapping[int, Mapping[int, int]], arrived: Mapping[int, 
         for class_id, method in majority.items()
         if method in arrived
         and purity[class_id] >= PURE
-        and members[class_id][method] >= RECALLED * arrived[method]
+        and members[class_id][method] >= RECALLED * came[class_id][method]
     }
     found = frozenset(discovering.values())
     return Discoveries(
