@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,10 +65,8 @@ def export(workspace: Workspace, kind: str, output: Path, report: Report = silen
         )
     if not output.absolute().parent.is_dir():
         raise BadInput(f"{output}: there is no folder {output.parent}. Make it, or correct the path.")
-    if output.exists() and (kind != "imagefolder" or not output.is_dir()):
-        raise Conflict(
-            f"{output}: it exists, and an export overwrites nothing. Name another, or remove it first."
-        )
+    if kind != "imagefolder" or not output.is_dir():
+        _refuse_existing(output)
     return KINDS[kind](workspace, output, report)
 
 
@@ -134,7 +133,10 @@ def folder_name(class_name: str, class_id: int) -> str:
 def _to_csv(workspace: Workspace, output: Path, report: Report) -> ExportResult:
     count = 0
     # Paths that are not Unicode are written with the bytes they have.
-    with output.open("x", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with (
+        _whole(output) as part,
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(ExportedFace.__dataclass_fields__)
         for count, face in enumerate(exported_faces(workspace.store), start=1):
@@ -152,7 +154,8 @@ def _to_parquet(workspace: Workspace, output: Path, report: Report) -> ExportRes
     ]
     report("exporting faces", len(rows), len(rows))
     frame = pd.DataFrame(rows, columns=list(ExportedFace.__dataclass_fields__))
-    frame.astype({"probability": "float64", "p_value": "float64"}).to_parquet(output, index=False)
+    with _whole(output) as part:
+        frame.astype({"probability": "float64", "p_value": "float64"}).to_parquet(part, index=False)
     return ExportResult(output, len(rows), ())
 
 
@@ -168,7 +171,11 @@ def _to_image_folder(workspace: Workspace, output: Path, report: Report) -> Expo
             except Unreadable:
                 missing.append(face.source)
                 continue
-            _write_whole(_target(output, face), data)
+            target = _target(output, face)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with _whole(target) as part:
+                    part.write_bytes(data)
             copied += 1
             report("copying faces", copied, None)
     return ExportResult(output, copied, tuple(missing))
@@ -192,6 +199,31 @@ def _refuse_strange(workspace: Workspace, output: Path) -> None:
         )
 
 
+def _refuse_existing(target: Path) -> None:
+    if target.exists():
+        raise Conflict(
+            f"{target}: it exists, and an export overwrites nothing. Name another, or remove it first."
+        )
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Give a hidden file beside a target that takes its name once it is complete; an error takes it away.
+
+    What a killed export left of it is written over by the next one.
+
+    Raises:
+        Conflict: if the target is there by then.
+    """
+    part = _unfinished(target)
+    try:
+        yield part
+        _refuse_existing(target)
+        part.rename(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _unfinished(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
@@ -201,15 +233,6 @@ def _target(output: Path, face: ExportedFace) -> Path:
     suffix = Path(face.source.rpartition(INSIDE)[2]).suffix.lower()
     folder = output / folder_name(face.class_name, face.class_id)
     return folder / f"{face.sha256}{suffix if suffix.isascii() else ''}"
-
-
-def _write_whole(target: Path, data: bytes) -> None:
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _unfinished(target)
-    unfinished.write_bytes(data)
-    unfinished.rename(target)
 
 
 def _encodable(cell: object) -> object:

@@ -94,6 +94,47 @@ def test_nothing_is_overwritten(workspace: Workspace, tmp_path: Path) -> None:
     assert changed.read_bytes() == b"retouched"
 
 
+def test_a_table_has_its_name_only_once_it_is_whole(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tables"
+    folder.mkdir()
+
+    def interrupted(what: str, done: int, total: int | None) -> None:
+        assert not (folder / "out.csv").exists()
+        raise KeyboardInterrupt
+
+    def fills_the_disk(frame: pd.DataFrame, path: Path, index: bool) -> None:
+        path.write_bytes(b"PAR1")
+        raise OSError("no space left")
+
+    with pytest.raises(KeyboardInterrupt):
+        export(workspace, "csv", folder / "out.csv", interrupted)
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", fills_the_disk)
+    with pytest.raises(OSError, match="no space left"):
+        export(workspace, "parquet", folder / "out.parquet")
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_killed_export_left_does_not_stand_in_the_way(workspace: Workspace, tmp_path: Path) -> None:
+    for kind in ("csv", "parquet"):
+        left = tmp_path / f".out.{kind}.part"
+        left.write_bytes(b"half a table, and longer than a whole one" * 1000)
+        export(workspace, kind, tmp_path / f"out.{kind}")
+        assert not left.exists()
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) == 6
+    assert len(pd.read_parquet(tmp_path / "out.parquet")) == 5
+
+
+def test_what_somebody_wrote_meanwhile_stays(workspace: Workspace, tmp_path: Path) -> None:
+    def written_meanwhile(what: str, done: int, total: int | None) -> None:
+        (tmp_path / "out.csv").write_text("theirs")
+
+    with pytest.raises(Conflict, match="it exists"):
+        export(workspace, "csv", tmp_path / "out.csv", written_meanwhile)
+    assert (tmp_path / "out.csv").read_text() == "theirs"
+
+
 def test_a_folder_with_the_faces_of_an_earlier_export_is_refused(
     workspace: Workspace, tmp_path: Path
 ) -> None:
