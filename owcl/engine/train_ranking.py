@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from owcl.learners.strategy import TrainingPlan
 from owcl.models.backbones import build_backbone
 from owcl.models.localiser import Localiser
 from owcl.models.randomness import seeded
+from owcl.types import Quarantined
 from scenarios.layouts.seqdeepfake import SPLITS, EditedFace, read
 from scenarios.streams import FaceDataset
 from storage import models
@@ -116,22 +117,31 @@ def figures(model: RankingModel, faces: _Split) -> dict[str, float]:
 
 
 def _read_split(workspace: Workspace, edited: Sequence[EditedFace], split: str, report: Report) -> _Split:
-    faces, kept = [], []
-    for row, face in enumerate(workspace.loaded(str(each.path) for each in edited)):
-        report(f"reading {split} faces", row + 1, len(edited))
-        if isinstance(face, LoadedFace):
-            faces.append(face)
-            kept.append(edited[row])
-    rows = np.array([each.row for each in kept], np.int64)
+    readable = list(_readable(workspace, edited, split, report))
+    rows = np.array([face.row for face, _, _ in readable], np.int64)
     if not len(rows) or not 0 < (rows[:, 0] > 0).sum() < len(rows):
         raise BadInput(
             f"{split}: {len(rows)} readable faces, not both genuine and edited ones. Both are expected in "
             "every split. Check the tree."
         )
-    masks = None
-    if all(each.mask.is_file() for each in kept):
-        masks = np.stack([load_mask(each.mask, face) for each, face in zip(kept, faces, strict=True)])
-    return _Split(stacked(faces, workspace.configuration.faces.image_size), rows, masks)
+    masks = [mask for _, _, mask in readable if mask is not None]
+    images = stacked([loaded for _, loaded, _ in readable], workspace.configuration.faces.image_size)
+    return _Split(images, rows, np.stack(masks) if masks else None)
+
+
+def _readable(
+    workspace: Workspace, edited: Sequence[EditedFace], split: str, report: Report
+) -> Iterator[tuple[EditedFace, LoadedFace, NDArray[np.bool_] | None]]:
+    """Yield the faces that can be read, with their masks if all have one; a bad mask sets its face aside."""
+    masked = all(face.mask.is_file() for face in edited)
+    everything = zip(edited, workspace.loaded(str(face.path) for face in edited), strict=True)
+    for done, (face, loaded) in enumerate(everything, start=1):
+        report(f"reading {split} faces", done, len(edited))
+        if isinstance(loaded, Quarantined):
+            continue
+        mask = load_mask(face.mask, loaded, workspace.limits()) if masked else None
+        if not isinstance(mask, Quarantined):
+            yield face, loaded, mask
 
 
 def _trained(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +32,27 @@ def decode(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
     Raises:
         Undecodable: if it is empty, no image of a known format, too large, truncated or damaged.
     """
+    with opened(data, max_pixels) as image:
+        return _upright_rgb(image)
+
+
+@contextmanager
+def opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """Give the image of a file; its pixels may be read inside the `with` alone.
+
+    Args:
+        data: the whole file.
+        max_pixels: larger images are refused by their header, before anything is decompressed.
+
+    Raises:
+        Undecodable: as `decode`, also when the pixels that are read turn out to be damaged.
+    """
     if not data:
         raise Undecodable("the file is empty")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _refuse_too_large(image, max_pixels)
-            return _upright_rgb(image)
+            yield image
     except UnidentifiedImageError as error:
         raise Undecodable("not an image of a known format") from error
     except Image.DecompressionBombError as error:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from owcl.faces.crop import Crop, CropCache, FaceDetector, crop_face
-from owcl.faces.decode import Undecodable, decode
+from owcl.faces.decode import Undecodable, decode, opened
 from owcl.faces.sources import SourceReader, Unreadable
 from owcl.faces.transforms import Box, central_square, resize_once
 from owcl.types import Quarantined
@@ -149,17 +149,23 @@ def stacked(faces: Sequence[LoadedFace], size: int) -> NDArray[np.uint8]:
     return images.transpose(0, 3, 1, 2)
 
 
-def load_mask(path: Path, face: LoadedFace) -> NDArray[np.bool_]:
-    """Return where the mask of an image is not zero, `(S, S)`, cut and resized as the face was.
+def load_mask(path: Path, face: LoadedFace, limits: Limits) -> NDArray[np.bool_] | Quarantined:
+    """Return where the mask of an image is not zero, `(S, S)`, or why it cannot be read.
 
     Args:
         path: of the mask, which covers the whole image; it may be smaller or larger.
-        face: as it was loaded.
+        face: as it was loaded; the mask is cut and resized as it was.
+        limits: larger files are refused.
     """
     size = len(face.pixels)
-    with Image.open(path) as mask:
-        whole = mask.resize(face.size, Image.Resampling.NEAREST)
-        return np.asarray(whole.resize((size, size), Image.Resampling.NEAREST, box=face.box)) > 0
+    try:
+        with SourceReader() as reader:
+            data = reader.read_bytes(str(path), limits.max_bytes)
+        with opened(data, limits.max_pixels) as mask:
+            whole = mask.resize(face.size, Image.Resampling.NEAREST)
+            return np.asarray(whole.resize((size, size), Image.Resampling.NEAREST, box=face.box)) > 0
+    except (Unreadable, Undecodable) as error:
+        return Quarantined(str(path), None, str(error))
 
 
 def _cropped(image: NDArray[np.uint8], sha256: str, detector: FaceDetector, cache: CropCache | None) -> Crop:

@@ -118,6 +118,24 @@ def test_a_model_remembers_the_recipe_that_it_was_trained_by(edited: Path, tmp_p
     assert (model.cuts, model.temperature) == ("all", 0.1)
 
 
+def test_a_face_whose_mask_cannot_be_read_is_set_aside(
+    edited: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree, root = Path(shutil.copytree(edited, tmp_path / "edited")), tmp_path / "lab"
+    truncated, empty = (face.mask for face in read(tree).splits["val"][:2])
+    truncated.write_bytes(truncated.read_bytes()[:45])
+    empty.write_bytes(b"")
+    settings = Configuration(
+        faces=FacesConfiguration(image_size=32), training=TrainingConfiguration(ranking_steps=1)
+    )
+    Workspace.create(root, settings).close()
+    assert run(["train", "--task", "ranking", str(tree), "--workspace", str(root), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["quarantined"] == 2
+    assert result["faces"]["val"] == len(read(tree).splits["val"]) - 2
+    assert "heat_iou" in result["test"]
+
+
 def test_a_recipe_that_there_is_not_is_answered_with_the_list(
     trained: Path, edited: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -209,10 +209,28 @@ def test_a_mask_is_cut_as_its_face_whatever_its_resolution(
     mask = np.zeros(face.size[::-1], np.uint8)
     mask[:, (left + right) // 2 :] = 4
     Image.fromarray(mask[::scale, ::scale]).save(tmp_path / "mask.png")
-    found = load_mask(tmp_path / "mask.png", face)
+    found = load_mask(tmp_path / "mask.png", face, Limits())
+    assert isinstance(found, np.ndarray)
     assert found.shape == (32, 32)
     assert found[:, 17:].all()
     assert not found[:, :15].any()
+
+
+def test_a_mask_that_cannot_be_read_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    face = load(str(_png(tmp_path / "face.png", 1)), 8, Limits())
+    assert isinstance(face, LoadedFace)
+    whole = _png(tmp_path / "mask.png", 1).read_bytes()
+    for content, limits, reason in (
+        (b"", Limits(), "the file is empty"),
+        (whole[:45], Limits(), "damaged image"),
+        (b"no image", Limits(), "not an image of a known format"),
+        (whole, Limits(max_pixels=63), "too many pixels"),
+        (whole, Limits(max_bytes=9), "larger than 9 bytes"),
+    ):
+        (tmp_path / "mask.png").write_bytes(content)
+        found = load_mask(tmp_path / "mask.png", face, limits)
+        assert isinstance(found, Quarantined)
+        assert reason in found.reason
 
 
 def test_no_face_found_is_recorded(tmp_path: Path, rng: np.random.Generator) -> None:
