@@ -9,13 +9,13 @@ import click
 
 from owcl.cli import output
 from owcl.cli.commands import TaughtCommand
-from owcl.cli.options import json_option, who_option, workspace_option
+from owcl.cli.options import LARGEST_NUMBER, Id, json_option, who_option, workspace_option
 from owcl.cli.session import opened
 from owcl.types import Decision
 
 
 @click.command(cls=TaughtCommand)
-@click.argument("decision", type=int, required=False)
+@click.argument("decision", type=Id("decision"), required=False)
 @who_option
 @workspace_option
 @json_option
@@ -36,7 +36,7 @@ def undo(decision: int | None, who: str, root: Path, as_json: bool) -> None:
 
 
 @click.command(cls=TaughtCommand)
-@click.argument("decision", type=int, required=False)
+@click.argument("decision", type=Id("decision"), required=False)
 @who_option
 @workspace_option
 @json_option
@@ -55,7 +55,13 @@ def redo(decision: int | None, who: str, root: Path, as_json: bool) -> None:
 
 
 @click.command(cls=TaughtCommand)
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many decisions.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, LARGEST_NUMBER),
+    default=50,
+    show_default=True,
+    help="How many decisions.",
+)
 @workspace_option
 @json_option
 def history(limit: int, root: Path, as_json: bool) -> None:

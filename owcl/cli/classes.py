@@ -10,7 +10,7 @@ from owcl.cli import output
 from owcl.cli.class_history import history, redo, undo
 from owcl.cli.class_views import list_command, proposals, sheet, show
 from owcl.cli.commands import CommandGroup
-from owcl.cli.options import CLASS, json_option, who_option, with_standard_input, workspace_option
+from owcl.cli.options import CLASS, Id, json_option, who_option, with_standard_input, workspace_option
 from owcl.cli.session import opened
 from owcl.errors import BadInput
 from owcl.types import MethodClass
@@ -187,7 +187,7 @@ def make(faces: tuple[str, ...], new_name: str | None, who: str, root: Path, as_
 
 
 @classes.command()
-@click.argument("cluster", type=int, metavar="CLUSTER")
+@click.argument("cluster", type=Id("cluster"), metavar="CLUSTER")
 @click.option("--name", "new_name", help="The new class's name.")
 @who_option
 @workspace_option
@@ -236,8 +236,8 @@ def _face_ids(words: tuple[str, ...]) -> list[int]:
 
 def _face_id(word: str) -> int:
     try:
-        return int(word)
-    except ValueError:
+        return Id("face").convert(word, None, None)
+    except click.BadParameter:
         raise BadInput(
             f"FACES: {word!r} is no id of a face. A whole number is expected. "
             "`owcl export csv` lists faces with their ids."

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from owcl.errors import BadInput
+from owcl.errors import BadInput, NotFound
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+LARGEST_NUMBER = 2**63 - 1
+"""SQLite and numpy hold no larger one."""
 PLAIN_WORD = re.compile(r"[\w.+-]+", re.ASCII)
 
 
@@ -39,6 +41,27 @@ class ExistingFolder(click.Path):
 
 
 EXISTING_FOLDER = ExistingFolder()
+
+
+class Id(click.ParamType):  # type: ignore[type-arg]
+    """The id of a face, a decision or a cluster, as is said.
+
+    Raises:
+        NotFound: if no id can be that large.
+    """
+
+    name = "integer"
+
+    def __init__(self, of: str) -> None:
+        self.of = of
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """Return the number."""
+        number: int = click.INT.convert(value, parameter, context)
+        if abs(number) > LARGEST_NUMBER:
+            raise NotFound(f"{self.of} {number}: there is none, since ids end at {LARGEST_NUMBER}.")
+        return number
+
 
 workspace_option = click.option(
     "-w",

@@ -137,6 +137,15 @@ def test_a_class_that_is_not_there_ends_with_4_and_a_taken_name_with_5(owcl: Owc
     assert owcl("init", str(workspace))[0] == 5
 
 
+@pytest.mark.parametrize(
+    "words", [["undo"], ["redo"], ["adopt"], ["make"], ["label", "2"], ["release", "2"], ["split", "2"]]
+)
+def test_an_id_that_no_database_holds_is_not_there_either(owcl: Owcl, words: list[str]) -> None:
+    code, _, err = owcl("classes", *words, str(2**63))
+    assert code == 4
+    assert f"{2**63}: there is none" in err
+
+
 def test_an_interrupt_ends_with_130_and_says_that_it_is_safe(capsys: pytest.CaptureFixture[str]) -> None:
     for interrupt in (KeyboardInterrupt, click.Abort):
 
