@@ -25,7 +25,7 @@ from owcl.config import Configuration, FacesConfiguration
 from owcl.engine import registry
 from owcl.engine.workspace import Workspace
 from owcl.review.app import Review
-from owcl.review.security import COOKIE, Door
+from owcl.review.security import Door
 from owcl.types import Attributions, Cluster, Embeddings
 from storage import attributions, classes, clusters, embeddings, experiences, faces, memberships, models
 
@@ -50,7 +50,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _filled(Path(folder), count) as workspace:
         door = Door(frozenset({"testserver"}))
         with TestClient(Review(workspace, door, "bench").application()) as client:
-            client.cookies.set(COOKIE, door.session)
+            client.cookies.set(door.session_cookie, door.session)
             _wait_for_map(client)
             for path in (
                 "/",

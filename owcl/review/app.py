@@ -25,13 +25,14 @@ from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound, OwclError
 from owcl.review import decisions, forms, inbox, pages, pictures
 from owcl.review.map import SPAN, FaceMap
-from owcl.review.security import COOKIE, CSRF_FIELD, Door, Guard, guarded, right_password
+from owcl.review.security import CSRF_FIELD, Door, Guard, guarded, right_password, short_key
 from owcl.review.snapshot import Snapshots
 from owcl.review.upload import looked_up
 from storage import classes
 
 HERE = Path(__file__).parent
-WHO, SEEN, BASE = "owcl_who", "owcl_seen", "owcl_base"
+WHO = "owcl_who"
+"""The cookie that says who decides, whatever the workspace."""
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 """A face's picture never changes, since its id stands for its content."""
 PATIENCE_AFTER_A_WRONG_PASSWORD = 1.0
@@ -52,6 +53,8 @@ class Review:
         self.workspace = workspace
         self.door = door
         self.who = who
+        key = short_key(str(workspace.root.resolve()))
+        self.seen, self.base = f"owcl_seen_{key}", f"owcl_base_{key}"
         self.snapshots = Snapshots(workspace.store)
         self.map = FaceMap(workspace)
         # Not by the ending of a template's name: a page that escapes nothing would run what operators type.
@@ -105,13 +108,13 @@ class Review:
         """Show the provisional classes that wait for a name, and clusters that wait to be a class."""
         snapshot = await run_in_threadpool(self.snapshots.now)
         newest = max(snapshot.classes, default=0)
-        base = forms.number(request.cookies.get(BASE, request.cookies.get(SEEN))) or 0
+        base = forms.number(request.cookies.get(self.base, request.cookies.get(self.seen))) or 0
         cards = await run_in_threadpool(inbox.provisional, self.workspace, snapshot, base)
         waiting = await run_in_threadpool(inbox.waiting, self.workspace)
         page = self._page(request, "inbox", cards=cards, waiting=waiting, others=inbox.others(snapshot))
-        if BASE not in request.cookies:
-            page.headers.append("set-cookie", self.door.cookie(BASE, str(base)))
-        page.headers.append("set-cookie", self.door.cookie(SEEN, str(newest), lasting=True))
+        if self.base not in request.cookies:
+            page.headers.append("set-cookie", self.door.cookie(self.base, str(base)))
+        page.headers.append("set-cookie", self.door.cookie(self.seen, str(newest), lasting=True))
         return page
 
     async def class_page(self, request: Request) -> Response:
@@ -275,7 +278,9 @@ class Review:
         async with request.form(max_files=0, max_fields=5) as form:
             if right_password(self.door, forms.word(form, "password")):
                 welcome = RedirectResponse("/", 303)
-                welcome.headers.append("set-cookie", self.door.cookie(COOKIE, self.door.session))
+                welcome.headers.append(
+                    "set-cookie", self.door.cookie(self.door.session_cookie, self.door.session)
+                )
                 return welcome
         await asyncio.sleep(PATIENCE_AFTER_A_WRONG_PASSWORD)
         return self._page(request, "login", status=403, wrong=True)

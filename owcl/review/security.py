@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +16,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "owcl_session"
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-owcl-csrf"
 LARGEST_BODY = 2_000_000
 """Bytes of a form."""
@@ -41,6 +42,11 @@ def _secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def short_key(text: str) -> str:
+    """Return a few letters by which the names of cookies are told apart: browsers send them to every port."""
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:8]
+
+
 @dataclass(frozen=True)
 class Door:
     """What opens the page, drawn afresh at every start.
@@ -62,10 +68,15 @@ class Door:
     csrf: str = field(default_factory=_secret)
     """In every form."""
 
+    @property
+    def session_cookie(self) -> str:
+        """The name of the cookie; other pages on this machine have others."""
+        return f"owcl_session_{short_key(' '.join(sorted(self.hosts)))}"
+
     def admits(self, cookies: str) -> bool:
         """Say whether a `Cookie` header holds the session."""
         try:
-            found = SimpleCookie(cookies).get(COOKIE)
+            found = SimpleCookie(cookies).get(self.session_cookie)
         except CookieError:
             return False
         return found is not None and _same(found.value, self.session)
@@ -112,7 +123,9 @@ class Guard:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["method"] == "GET" and _same(given, self.door.token):
             welcome = RedirectResponse(scope["path"], 303)
-            welcome.headers.append("set-cookie", self.door.cookie(COOKIE, self.door.session))
+            welcome.headers.append(
+                "set-cookie", self.door.cookie(self.door.session_cookie, self.door.session)
+            )
             return welcome
         if self.door.password is not None:
             return None if scope["path"] == LOGIN_PATH else RedirectResponse(LOGIN_PATH, 303)

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from owcl.config import Configuration, FacesConfiguration
 from owcl.engine.workspace import Workspace
 from owcl.review.app import Review
-from owcl.review.security import COOKIE, Door
+from owcl.review.security import Door
 from owcl.types import Attributions, Embeddings
 from storage import attributions, classes, embeddings, experiences, faces, memberships, models
 
@@ -105,7 +105,7 @@ def client(workspace: Workspace, door: Door) -> Iterator[TestClient]:
     """A browser that has come in."""
     application = Review(workspace, door, "anna").application()
     with TestClient(application, base_url=f"http://{HOST}", follow_redirects=False) as opened:
-        opened.cookies.set(COOKIE, door.session)
+        opened.cookies.set(door.session_cookie, door.session)
         yield opened
 
 

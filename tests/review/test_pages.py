@@ -17,12 +17,12 @@ from owcl.review import inbox
 from owcl.review.app import Review
 from owcl.review.map import SPAN, placed_near_landmarks
 from owcl.review.pictures import ACROSS, TILE, drawn
-from owcl.review.security import COOKIE, Door
+from owcl.review.security import Door
 from owcl.review.snapshot import Snapshots
 from owcl.types import UNKNOWN, Cluster
 from storage import clusters, memberships
 from tests.conftest import SmallWorld
-from tests.review.conftest import HOST
+from tests.review.conftest import HOST, lab
 
 Post = Callable[..., Any]
 
@@ -71,8 +71,19 @@ def test_new_means_since_the_last_visit_with_this_browser(client: TestClient, po
     assert client.get("/").text.count("new since your last visit") == 2
     again = client.get("/")
     assert again.text.count("new since your last visit") == 2  # The same visit still.
-    del client.cookies["owcl_base"]
+    (visit,) = (name for name in client.cookies if name.startswith("owcl_base"))
+    del client.cookies[visit]
     assert client.get("/").text.count("new since your last visit") == 0
+
+
+def test_what_was_seen_in_one_workspace_is_new_in_another(
+    client: TestClient, door: Door, tmp_path: Path
+) -> None:
+    client.get("/")
+    with lab(tmp_path / "other", (30, 40)) as workspace:
+        application = Review(workspace, door, "anna").application()
+        other = TestClient(application, base_url=f"http://{HOST}", cookies=client.cookies)
+        assert other.get("/").text.count("new since your last visit") == 1
 
 
 def test_naming_goes_to_the_page_of_the_class_and_offers_to_undo(
@@ -253,7 +264,7 @@ def test_uploads_splits_and_figures_of_a_real_workspace(
         found = discover(workspace).promoted[0]
         application = Review(workspace, door, "anna").application()
         client = TestClient(application, base_url=f"http://{HOST}", follow_redirects=False)
-        client.cookies.set(COOKIE, door.session)
+        client.cookies.set(door.session_cookie, door.session)
         face = sorted((small_world.test / "sub_pixel").iterdir())[0]
         files = [("images", ("one.png", face.read_bytes())), ("images", ("two.png", b"no image"))]
         looked = client.post("/upload", data={"csrf": door.csrf}, files=files).text

@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 from owcl.engine import history
 from owcl.engine.workspace import Workspace
 from owcl.review.app import Review
-from owcl.review.security import COOKIE, LARGEST_BODY, Door, loopback_hosts
+from owcl.review.security import LARGEST_BODY, Door, loopback_hosts
 from tests.review.conftest import HOST, lab, served
 
 HOSTILE = (
@@ -59,9 +59,23 @@ def test_the_token_is_changed_for_a_cookie_that_no_script_and_no_other_site_can_
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "\u00e9"])
-def test_a_wrong_token_or_cookie_opens_nothing(stranger: TestClient, token: str) -> None:
+def test_a_wrong_token_or_cookie_opens_nothing(stranger: TestClient, door: Door, token: str) -> None:
+    cookie = f"{door.session_cookie}={token.encode().hex()}"
     assert stranger.get("/", params={"token": token}).status_code == 401
-    assert stranger.get("/", headers={"cookie": f"{COOKIE}={token.encode().hex()}"}).status_code == 401
+    assert stranger.get("/", headers={"cookie": cookie}).status_code == 401
+
+
+def test_two_reviews_on_one_machine_do_not_lock_each_other_out(workspace: Workspace) -> None:
+    jar: dict[str, str] = {}  # Of a browser, which sends every cookie to every port.
+    pages = []
+    for port in (8765, 8766):
+        door = Door(loopback_hosts(port))
+        application = Review(workspace, door, "anna").application()
+        page = TestClient(application, base_url=f"http://127.0.0.1:{port}", follow_redirects=False)
+        jar |= page.get(f"/?token={door.token}").cookies
+        pages.append(page)
+    cookies = "; ".join(f"{name}={value}" for name, value in jar.items())
+    assert [page.get("/", headers={"cookie": cookies}).status_code for page in pages] == [200, 200]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "127.0.0.1:80", ""])
