@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
@@ -33,8 +34,8 @@ from storage import classes
 HERE = Path(__file__).parent
 WHO = "owcl_who"
 """The cookie that says who decides, whatever the workspace."""
-FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
-"""A face's picture never changes, since its id stands for its content."""
+KEPT = {"cache-control": "private, max-age=86400, immutable"}
+"""A face's picture does not change while the page is served: its id stands for its content there."""
 PATIENCE_AFTER_A_WRONG_PASSWORD = 1.0
 """Seconds."""
 STATUS = {BadInput: 400, NotFound: 404, Conflict: 409}
@@ -55,6 +56,8 @@ class Review:
         self.who = who
         key = short_key(str(workspace.root.resolve()))
         self.seen, self.base = f"owcl_seen_{key}", f"owcl_base_{key}"
+        # In the addresses of pictures: another workspace served here has other faces under the same ids.
+        self.run = secrets.token_hex(4)
         self.snapshots = Snapshots(workspace.store)
         self.map = FaceMap(workspace)
         # Not by the ending of a template's name: a page that escapes nothing would run what operators type.
@@ -152,12 +155,14 @@ class Review:
         rows = snapshot.rows(request.path_params["class_id"])
         face_ids = snapshot.present.face_ids[rows]
         kind = forms.kind(request.path_params["kind"])
-        return _png(await run_in_threadpool(pictures.of_class, self.workspace, face_ids, kind), {})
+        drawn = await run_in_threadpool(pictures.of_class, self.workspace, face_ids, kind)
+        return Response(drawn, media_type="image/png")
 
     async def face_picture(self, request: Request) -> Response:
         """Draw a face, its residual or its spectrum."""
         face_id, kind = request.path_params["face_id"], forms.kind(request.path_params["kind"])
-        return _png(await run_in_threadpool(self.picture, face_id, kind), FOREVER)
+        drawn = await run_in_threadpool(self.picture, face_id, kind)
+        return Response(drawn, media_type="image/png", headers=self._kept(request))
 
     async def face_facts(self, request: Request) -> Response:
         """Return where a face came from."""
@@ -167,8 +172,11 @@ class Review:
     async def faces_sprite(self, request: Request) -> Response:
         """Draw some faces as one picture."""
         ids = tuple(forms.ids(request.query_params.get("ids", ""), pictures.LARGEST_SPRITE))
-        drawn = await run_in_threadpool(self.sprite, ids)
-        return Response(drawn, media_type="image/jpeg", headers=FOREVER)
+        try:
+            drawn, headers = await run_in_threadpool(self.sprite, ids), self._kept(request)
+        except pictures.Incomplete as error:
+            drawn, headers = error.drawn, {}
+        return Response(drawn, media_type="image/jpeg", headers=headers)
 
     async def map_page(self, request: Request) -> Response:
         """Show the map."""
@@ -307,10 +315,14 @@ class Review:
             "workspace": self.workspace.root.resolve().name,
             "done": None if done is None else pages.decided(self.workspace, done),
             "here": request.url.path,
+            "run": self.run,
         }
         return self.templates.TemplateResponse(
             request, f"{name}.html.j2", {**frame, **shown}, status_code=status
         )
+
+    def _kept(self, request: Request) -> dict[str, str]:
+        return KEPT if request.query_params.get("run") == self.run else {}
 
     def _who(self, request: Request) -> str:
         said = unquote(request.cookies.get(WHO, ""))[:60]
@@ -323,9 +335,3 @@ class Review:
         present = self.snapshots.now().present
         with self.workspace.store.reading() as transaction:
             return figures_over_time(transaction, present)
-
-
-def _png(drawn: bytes | None, headers: dict[str, str]) -> Response:
-    if drawn is None:
-        raise NotFound("picture: the file is no longer where it was ingested from.")
-    return Response(drawn, media_type="image/png", headers=headers)

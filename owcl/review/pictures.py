@@ -11,6 +11,7 @@ from PIL import Image
 
 from owcl.engine.localise import under_heat
 from owcl.engine.workspace import Workspace
+from owcl.errors import NotFound
 from owcl.faces.spectrum import residuals
 
 TILE = 96
@@ -27,8 +28,20 @@ MOST_OF_CLASS = 128
 """Faces whose residuals and spectra are averaged."""
 
 
+class Incomplete(Exception):
+    """Files of faces are gone, and may come back: what was drawn without them is not to be kept."""
+
+    def __init__(self, drawn: bytes) -> None:
+        super().__init__("files of faces are gone")
+        self.drawn = drawn
+
+
 def sprite(workspace: Workspace, face_ids: Sequence[int]) -> bytes:
-    """Return a JPEG of faces side by side, row by row; a face whose file is gone is left blank."""
+    """Return a JPEG of faces side by side, row by row.
+
+    Raises:
+        Incomplete: if files are gone; their faces are left blank in what was drawn.
+    """
     found, images = workspace.pixels(np.array(face_ids, np.int64))
     place = {face_id: position for position, face_id in enumerate(face_ids)}
     rows = -(-len(face_ids) // ACROSS)
@@ -37,20 +50,32 @@ def sprite(workspace: Workspace, face_ids: Sequence[int]) -> bytes:
         down, across = divmod(place[face_id], ACROSS)
         tile = Image.fromarray(image.transpose(1, 2, 0)).resize((TILE, TILE), Image.Resampling.BICUBIC)
         sheet.paste(tile, (across * TILE, down * TILE))
-    return _encoded(sheet, "JPEG", quality=88)
+    encoded = _encoded(sheet, "JPEG", quality=88)
+    if len(found) < len(face_ids):
+        raise Incomplete(encoded)
+    return encoded
 
 
-def face(workspace: Workspace, face_id: int, kind: str) -> bytes | None:
-    """Return a PNG of a face, of its amplified residual or of its spectrum; none where its file is gone."""
-    found, images = workspace.pixels(np.array([face_id], np.int64))
-    return drawn(images, kind) if len(found) else None
+def face(workspace: Workspace, face_id: int, kind: str) -> bytes:
+    """Return a PNG of a face, of its amplified residual or of its spectrum.
+
+    Raises:
+        NotFound: if its file is gone.
+    """
+    return of_class(workspace, np.array([face_id], np.int64), kind)
 
 
-def of_class(workspace: Workspace, face_ids: NDArray[np.int64], kind: str) -> bytes | None:
-    """Return a PNG of the mean residual or spectrum of a class; none where no file of it is there."""
+def of_class(workspace: Workspace, face_ids: NDArray[np.int64], kind: str) -> bytes:
+    """Return a PNG of the mean residual or spectrum of a class.
+
+    Raises:
+        NotFound: if no file of it is there.
+    """
     step = max(1, len(face_ids) // MOST_OF_CLASS)
     _, images = workspace.pixels(face_ids[::step][:MOST_OF_CLASS])
-    return drawn(images, kind) if len(images) else None
+    if not len(images):
+        raise NotFound("picture: the file is no longer where it was ingested from.")
+    return drawn(images, kind)
 
 
 def drawn(images: NDArray[np.uint8], kind: str) -> bytes:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -126,6 +127,28 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, tmp_path: Path) ->
         page.context.close()
 
 
+def test_every_picture_of_a_face_may_be_kept_while_the_page_is_served(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with lab(tmp_path, (30, 40)) as workspace, served(workspace) as address:
+        page = entered(browser, address)
+        asked: dict[str, str] = {}
+        page.on(
+            "response",
+            lambda answer: asked.update({urlsplit(answer.url).path: answer.headers["cache-control"]}),
+        )
+        page.goto(at(address, "/"))
+        page.wait_for_load_state("networkidle")
+        inbox = asked.pop("/sprite.jpg")
+        page.goto(at(address, "/classes/2"))
+        page.locator("#face-0").click()
+        page.wait_for_load_state("networkidle")
+        face = page.locator("#one img").first.get_attribute("src") or ""
+        kept = [inbox, asked["/sprite.jpg"], asked[urlsplit(face).path]]
+        assert all("immutable" in said for said in kept)
+        page.context.close()
+
+
 def test_a_phone_shows_everything_without_scrolling_sideways(browser: Browser, tmp_path: Path) -> None:
     with lab(tmp_path, (30, 40, 24)) as workspace, served(workspace) as address:
         registry.name(workspace.store, "3", "x" * 200, "anna")
@@ -175,6 +198,7 @@ def test_faces_are_lassoed_on_the_map_into_a_class(browser: Browser, tmp_path: P
             page.mouse.move(box["x"] + across, box["y"] + down, steps=5)
         page.mouse.up()
         page.get_by_text("24 selected").wait_for()
+        assert "&run=" in (page.locator("#preview img").get_attribute("src") or "")
         page.get_by_label("Name").fill("lassoed")
         page.get_by_role("button", name="Make a class of these").click()
         page.wait_for_url("**/classes/4?done=1")

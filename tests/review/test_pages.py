@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,34 @@ def test_a_sprite_shows_each_face_in_its_place(client: TestClient) -> None:
     assert np.abs(middle[0, 0] - (0, 0, 128)).max() < 25
     assert np.abs(middle[0, 2] - (49 * 37 % 256, 0, 128)).max() < 25
     assert np.abs(middle[1, 0] - (7 * 37 % 256, 0, 128)).max() < 25
+
+
+def test_a_browser_keeps_pictures_of_this_run_and_of_no_other(
+    client: TestClient, workspace: Workspace, door: Door
+) -> None:
+    address = html.unescape(re.findall(r'src="(/sprite[^"]*)"', client.get("/").text)[0])
+    assert "immutable" in client.get(address).headers["cache-control"]
+    assert "immutable" in client.get(f"/faces/1/face.png?{address.split('&')[1]}").headers["cache-control"]
+    later = TestClient(Review(workspace, door, "anna").application(), base_url=f"http://{HOST}")
+    later.cookies.set(door.session_cookie, door.session)
+    assert later.get(address).headers["cache-control"] == "no-store"
+    assert "sprite" in later.get("/").text
+    assert address not in html.unescape(later.get("/").text)
+
+
+def test_faces_whose_files_come_back_are_seen_again(client: TestClient, tmp_path: Path) -> None:
+    run = re.findall(r'data-run="(\w+)"', client.get("/").text)[0]
+    sprite, face = f"/sprite.jpg?ids=1,2&run={run}", f"/faces/1/face.png?run={run}"
+    files = tmp_path / "faces.zip"
+    files.rename(tmp_path / "elsewhere.zip")
+    blank = client.get(sprite)
+    assert (blank.status_code, blank.headers["cache-control"]) == (200, "no-store")
+    gone = client.get(face)
+    assert (gone.status_code, gone.headers["cache-control"]) == (404, "no-store")
+    (tmp_path / "elsewhere.zip").rename(files)
+    assert client.get(sprite).content != blank.content
+    assert "immutable" in client.get(sprite).headers["cache-control"]
+    assert client.get(face).status_code == 200
 
 
 def test_a_grid_of_upsampling_shows_in_the_spectrum() -> None:

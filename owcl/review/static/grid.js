@@ -6,6 +6,7 @@ const SPRITE = 64, ACROSS = 8, GAP = 6, CAPTION = 21, MARGIN_ROWS = 3;
 const grid = document.getElementById("grid");
 const space = grid.querySelector(".space");
 const selection = new Selection();
+const { run } = document.body.dataset;
 const shown = new Map();
 let faces, wanted;
 let tile = 96, columns = 1, active = 0, anchor = 0;
@@ -64,7 +65,7 @@ function draw(afresh = false) {
 }
 
 function spriteOf(block) {
-  return `/sprite.jpg?ids=${faces.ids.slice(block * SPRITE, (block + 1) * SPRITE).join(",")}`;
+  return `/sprite.jpg?ids=${faces.ids.slice(block * SPRITE, (block + 1) * SPRITE).join(",")}&run=${run}`;
 }
 
 function made(index) {
@@ -134,7 +135,7 @@ function look(index) {
   const one = document.getElementById("one");
   one.replaceChildren(...[["face", "face"], ["residual", "residual × 8"], ["spectrum", "spectrum"]].map(([kind, words]) => {
     const figure = document.createElement("figure");
-    const image = Object.assign(new Image(128, 128), { src: `/faces/${id}/${kind}.png`, alt: `${words} of face ${id}` });
+    const image = Object.assign(new Image(128, 128), { src: `/faces/${id}/${kind}.png?run=${run}`, alt: `${words} of face ${id}` });
     const caption = document.createElement("figcaption");
     caption.textContent = words;
     figure.append(image, caption);

@@ -103,7 +103,7 @@ function choose() {
   if (found.length) {
     const step = Math.max(1, Math.floor(found.length / PREVIEWED));
     const some = found.filter((_, place) => place % step === 0).slice(0, PREVIEWED);
-    preview.querySelector("img").src = `/sprite.jpg?ids=${some.join(",")}`;
+    preview.querySelector("img").src = `/sprite.jpg?ids=${some.join(",")}&run=${document.body.dataset.run}`;
   }
 }
 
