@@ -81,9 +81,14 @@ def undoes(transaction: Connection, decision: int) -> int | None:
     return transaction.execute(query).scalar_one_or_none()
 
 
-def latest_undoable(transaction: Connection, verbs: Collection[str]) -> Decision | None:
-    """Return the newest decision with one of `verbs` that can be undone: made or made again, and in force."""
-    return _latest(transaction, verbs, takes_back=False)
+def latest_undoable(
+    transaction: Connection, verbs: Collection[str], who: str | None = None
+) -> Decision | None:
+    """Return the newest decision with one of `verbs` that can be undone: made or made again, and in force.
+
+    `who` made it, or made it again, if somebody is named.
+    """
+    return _latest(transaction, verbs, takes_back=False, who=who)
 
 
 def latest_redoable(transaction: Connection, verbs: Collection[str]) -> Decision | None:
@@ -106,6 +111,14 @@ def original(transaction: Connection, decision: int) -> Decision:
     return found
 
 
+def last_of_chain(transaction: Connection, decision: int) -> int:
+    """Return the decision at the end of a chain of undo, redo, undo: itself where nobody took it back."""
+    undoers = _undoers(transaction)
+    while decision in undoers:
+        decision = undoers[decision]
+    return decision
+
+
 def open_ends(transaction: Connection, verbs: Collection[str]) -> dict[int, bool]:
     """Return the decisions that nobody has taken back, oldest first, and whether each takes one back itself.
 
@@ -126,17 +139,18 @@ def open_ends(transaction: Connection, verbs: Collection[str]) -> dict[int, bool
     }
 
 
-def _latest(transaction: Connection, verbs: Collection[str], takes_back: bool) -> Decision | None:
+def _latest(
+    transaction: Connection, verbs: Collection[str], takes_back: bool, who: str | None = None
+) -> Decision | None:
     oldest = 0
     if takes_back:
         made = select(func.max(DecisionRow.id)).where(
             DecisionRow.undoes.is_(None), DecisionRow.verb.in_(verbs)
         )
         oldest = transaction.execute(made).scalar() or 0
-    found = [
-        id_ for id_, undo in open_ends(transaction, verbs).items() if undo == takes_back and id_ > oldest
-    ]
-    return get(transaction, found[-1]) if found else None
+    ends = reversed(open_ends(transaction, verbs).items())
+    found = (get(transaction, id_) for id_, undo in ends if undo == takes_back and id_ > oldest)
+    return next((one for one in found if who in (None, one.who)), None)
 
 
 def _undoers(transaction: Connection) -> dict[int, int]:

@@ -43,6 +43,22 @@ def undo(store: Store, who: str, decision: int | None = None) -> Decision:
     return _take_back(store, who, "undo", decisions.latest_undoable, decision)
 
 
+def undo_own(store: Store, who: str) -> Decision:
+    """Take back the newest decision in force of one operator, and return it.
+
+    Raises:
+        NotFound: if there is none.
+        Conflict: if something that it changed was changed again since.
+    """
+    with store.reading() as transaction:
+        own = decisions.latest_undoable(transaction, UNDOABLE, who)
+    if own is None:
+        raise NotFound(
+            f"history: there is nothing of {who} to undo. `owcl classes history` shows what others decided."
+        )
+    return undo(store, who, own.id)
+
+
 def redo(store: Store, who: str, decision: int | None = None) -> Decision:
     """Take back an undo, and return the decision in force again.
 

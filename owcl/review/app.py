@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -29,7 +29,9 @@ from owcl.review.map import SPAN, FaceMap
 from owcl.review.security import CSRF_FIELD, Door, Guard, guarded, right_password, short_key
 from owcl.review.snapshot import Snapshots
 from owcl.review.upload import looked_up
+from owcl.types import Decision
 from storage import classes
+from storage.store import Store
 
 HERE = Path(__file__).parent
 WHO = "owcl_who"
@@ -241,17 +243,20 @@ class Review:
         return back
 
     async def undo(self, request: Request, form: FormData) -> Response:
-        """Take back a decision."""
-        return await self._take_back(request, form, history.undo)
+        """Take back a decision, the newest of this person if the form names none."""
+        named = forms.decision(form)
+        undo = history.undo_own if named is None else partial(history.undo, decision=named)
+        return await self._take_back(request, form, undo)
 
     async def redo(self, request: Request, form: FormData) -> Response:
         """Take back an undo."""
-        return await self._take_back(request, form, history.redo)
+        return await self._take_back(request, form, partial(history.redo, decision=forms.decision(form)))
 
-    async def _take_back(self, request: Request, form: FormData, verb: Callable[..., Any]) -> Response:
-        decision = forms.number(forms.word(form, "decision"))
-        await run_in_threadpool(verb, self.workspace.store, self._who(request), decision)
-        return RedirectResponse(forms.way_back(form), 303)
+    async def _take_back(
+        self, request: Request, form: FormData, verb: Callable[[Store, str], Decision]
+    ) -> Response:
+        taken_back = await run_in_threadpool(verb, self.workspace.store, self._who(request))
+        return RedirectResponse(f"{forms.way_back(form)}?done={taken_back.id}", 303)
 
     async def decide_on_class(self, request: Request, form: FormData) -> Response:
         """Name, merge, split, thin out or reject a class."""
@@ -299,7 +304,7 @@ class Review:
         class_id = request.path_params.get("class_id")
         known = class_id is not None and status != 404
         back = f"/classes/{class_id}" if known else "/"
-        return self._page(request, "error", status=status, message=str(error), back=back)
+        return self._page(request, "error", status=status, message=str(error), back=back, here=back)
 
     async def absent(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page."""

@@ -28,6 +28,19 @@ def number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def decision(form: FormData) -> int | None:
+    """Return the id of the decision that is named; None where none is.
+
+    Raises:
+        BadInput: if what stands there is no id.
+    """
+    text = word(form, "decision")
+    found = number(text)
+    if text and found is None:
+        raise BadInput(f"decision: {text!r} is no id of one.")
+    return found
+
+
 def chosen(form: FormData) -> list[int]:
     """Return the ids of the faces that were chosen.
 

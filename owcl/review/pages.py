@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,6 +89,17 @@ class LogLine:
     """`undo` or `redo`, where it can be taken back."""
 
 
+@dataclass(frozen=True)
+class Done:
+    """A decision as a page says it after it was made, or taken back."""
+
+    said: str
+    undo: str | None
+    """`undo` or `redo`, where it can be taken back or had back."""
+    decision: int
+    """Which one that would take back."""
+
+
 def order_of(snapshot: Snapshot, rows: NDArray[np.intp], order: str) -> NDArray[np.intp]:
     """Return positions of rows in an order: `surest`, `unsure` or `newest`."""
     if order == "newest":
@@ -157,13 +168,17 @@ def history(workspace: Workspace) -> list[LogLine]:
         return _lines(transaction, decisions.history(transaction, limit=LOG))
 
 
-def decided(workspace: Workspace, decision: int) -> LogLine | None:
-    """Return a decision, if there is one of this id."""
+def decided(workspace: Workspace, decision: int) -> Done | None:
+    """Return how a decision stands, if there is one of this id; one that takes another back stands for it."""
     with workspace.store.reading() as transaction:
         try:
-            return _lines(transaction, [decisions.get(transaction, decision)])[0]
+            first = decisions.original(transaction, decision)
         except NotFound:
             return None
+        last = decisions.last_of_chain(transaction, first.id)
+        ends = decisions.open_ends(transaction, UNDOABLE)
+    said = f"{first.verb} of {first.subject} by {first.who}"
+    return Done(f"undone: {said}" if ends.get(last) else said, _undo(ends, last), last)
 
 
 def numbers(workspace: Workspace, snapshot: Snapshot) -> list[tuple[str, str]]:
@@ -244,10 +259,14 @@ def _lines(transaction: Connection, found: Sequence[Decision]) -> list[LogLine]:
             one.verb,
             one.subject,
             _changes(one),
-            None if one.id not in ends else "redo" if ends[one.id] else "undo",
+            _undo(ends, one.id),
         )
         for one in found
     ]
+
+
+def _undo(ends: Mapping[int, bool], decision: int) -> str | None:
+    return None if decision not in ends else "redo" if ends[decision] else "undo"
 
 
 def _changes(decision: Decision) -> list[tuple[str, str, str]]:

@@ -63,6 +63,15 @@ def test_with_nothing_to_take_back_undo_and_redo_say_so(store: Store) -> None:
         history.redo(store, "anna")
 
 
+def test_a_person_goes_back_through_decisions_of_their_own_alone(store: Store) -> None:
+    registry.name(store, "2", "a", "anna")
+    registry.name(store, "3", "b", "ben")
+    assert history.undo_own(store, "anna").id == 1
+    assert [line.name for line in class_view.list_classes(store)] == ["real", "new-2", "b"]
+    with pytest.raises(NotFound, match="history: there is nothing of anna to undo"):
+        history.undo_own(store, "anna")
+
+
 def test_undo_refuses_to_overwrite_what_came_later(store: Store) -> None:
     registry.name(store, "2", "a", "anna")
     with store.transaction() as transaction:

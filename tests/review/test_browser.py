@@ -127,6 +127,29 @@ def test_everything_can_be_done_by_keyboard(browser: Browser, tmp_path: Path) ->
         page.context.close()
 
 
+def test_the_key_of_undo_takes_back_what_the_page_says_else_ones_own_newest_decision(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with lab(tmp_path, (30, 40, 24, 24)) as workspace, served(workspace) as address:
+        registry.name(workspace.store, "2", "first", "anna")
+        page = entered(browser, address)
+        page.goto(at(address, "/classes/3"))
+        page.get_by_role("button", name="Reject the class").click()
+        said = page.locator(".done")
+        expect(said).to_contain_text("reject of class 3 by anna")
+        registry.name(workspace.store, "4", "Ben's", "ben")
+        for undone in ("undone: reject of class 3 by anna", "undone: name of class 2 by anna"):
+            page.wait_for_load_state()
+            page.keyboard.press("u")
+            expect(said).to_contain_text(undone)
+        page.wait_for_load_state()
+        page.keyboard.press("u")
+        expect(page.get_by_role("alert")).to_contain_text("there is nothing of anna to undo")
+        names = [line.name for line in class_view.list_classes(workspace.store)]
+        assert names == ["real", "new-2", "new-3", "Ben's"]
+        page.context.close()
+
+
 def test_every_picture_of_a_face_may_be_kept_while_the_page_is_served(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -99,10 +99,21 @@ def test_naming_goes_to_the_page_of_the_class_and_offers_to_undo(
     view = class_view.show(workspace.store, "2")
     assert (view.line.name, view.line.family, view.line.status) == ("SimSwap", "identity swap", "named")
     assert "new-2" not in client.get("/").text
-    post("/undo", decision=1, back="/classes/2")
+    undone = post("/undo", decision=1, back="/classes/2")
+    assert undone.headers["location"] == "/classes/2?done=1"
+    assert "undone: name of class 2 by anna" in client.get("/classes/2?done=1").text
     assert "new-2" in client.get("/").text
     post("/redo", decision=2, back="/classes/2")
+    assert "undone: " not in client.get("/classes/2?done=2").text
     assert class_view.show(workspace.store, "2").line.name == "SimSwap"
+
+
+def test_what_others_decided_is_undone_only_where_it_is_named(post: Post, workspace: Workspace) -> None:
+    registry.name(workspace.store, "2", "Ben's", "ben")
+    answer = post("/undo")
+    assert answer.status_code == 404
+    assert "there is nothing of anna to undo" in answer.text
+    assert post("/undo", decision=1).status_code == 303
 
 
 def test_emptied_fields_take_family_and_note_away(post: Post, workspace: Workspace) -> None:
@@ -160,7 +171,8 @@ def test_two_operators_do_not_lose_each_others_work(
         ("/classes/2/split", {"faces": "", "version": 1}, 400, "ids with commas"),
         ("/classes/2/explode", {"version": 1}, 404, "nothing that can be done"),
         ("/faces/explode", {"faces": "1"}, 404, "nothing that can be done"),
-        ("/undo", {}, 404, "there is nothing to undo"),
+        ("/undo", {}, 404, "there is nothing of anna to undo"),
+        ("/undo", {"decision": "9" * 20}, 400, "is no id"),
         ("/undo", {"decision": 5}, 404, "decision 5"),
         ("/you", {"who": " "}, 400, "a printable name"),
         ("/upload", {}, 400, "from 1 to 20 images"),

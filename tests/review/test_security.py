@@ -203,8 +203,8 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient, door: Door, wor
 def test_a_redirect_never_leaves_the_page(post: Post) -> None:
     post("/classes/2/name", name="a", version=1)
     for back in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", ""):
-        assert post("/undo", back=back).headers["location"] == "/history"
-        assert post("/redo", back="/classes/2").headers["location"] == "/classes/2"
+        assert post("/undo", back=back).headers["location"] == "/history?done=1"
+        assert post("/redo", back="/classes/2").headers["location"] == "/classes/2?done=1"
 
 
 def test_with_a_password_a_wrong_one_opens_nothing(

@@ -79,6 +79,18 @@ def test_undo_and_redo_walk_back_and_forth(store: Store) -> None:
         second_redone = undo(transaction, second_undone)
         assert (undoable(transaction), redoable(transaction)) == (second_redone, None)
         assert decisions.original(transaction, second_redone).id == second
+        assert decisions.last_of_chain(transaction, second) == second_redone
+
+
+def test_the_newest_of_one_person_passes_over_what_others_decided(store: Store) -> None:
+    with store.transaction() as transaction:
+        annas = name(transaction)
+        bens = decisions.record(transaction, Change("ben", "name", "class 2"))
+        for who, newest in (("anna", annas), ("ben", bens)):
+            found = decisions.latest_undoable(transaction, VERBS, who)
+            assert found is not None
+            assert found.id == newest
+        assert decisions.latest_undoable(transaction, VERBS, "carl") is None
 
 
 def test_nothing_is_redone_once_something_new_was_decided(store: Store) -> None:

@@ -22,7 +22,7 @@ const own = {
   j: () => move(1),
   k: () => move(-1),
   g: () => { going = true; },
-  u: () => document.getElementById("undo-last").requestSubmit(),
+  u: () => document.getElementById("undo").requestSubmit(),
   n: () => focusField("name"),
   m: () => focusField("into"),
   Enter: () => {
