@@ -94,7 +94,7 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     rng = workspace.rng("update", experience)
     per_class = workspace.configuration.memory.per_class
     kept = memory.bounded(per_class, rng, material.memory, material.members)
-    outputs = tuple(np.unique(kept.class_ids).tolist())
+    outputs = _outputs(answer, kept)
     network, agreed = _adapted(workspace, answer, outputs, material, build, rng, report)
     kept = memory.bounded(per_class, rng, kept, _joining(workspace, material, agreed, answer.class_ids))
     report("checking the new version", 0, None)
@@ -205,6 +205,17 @@ def _unlearned(
     )
 
 
+def _outputs(answer: Answer, kept: Exemplars) -> tuple[int, ...]:
+    """Return the classes of the next head, in order.
+
+    Learners take the outputs of their teacher, the model that answers, for the first of their own. So those
+    of its classes that live come first, in its order, and behind them also an older one that is back.
+    """
+    living = set(kept.class_ids.tolist())
+    earlier = [class_id for class_id in answer.outputs if class_id in living]
+    return (*earlier, *sorted(living.difference(earlier)))
+
+
 def _adapted(
     workspace: Workspace,
     answer: Answer,
@@ -226,12 +237,13 @@ def _adapted(
     images = np.concatenate([remembered.images, found.images, material.unlabelled])
     labels = np.full(len(images), UNLABELLED, np.int64)
     given = np.concatenate([remembered.class_ids, found.class_ids])
-    labels[: len(given)] = np.searchsorted(outputs, given)
+    output_of = {class_id: output for output, class_id in enumerate(outputs)}
+    labels[: len(given)] = [output_of[class_id] for class_id in given.tolist()]
     if not len(material.unlabelled):
         # Every face of the experience found its class; the members, seen without it, play its part.
         images = np.concatenate([images, material.members.images])
         labels = np.concatenate([labels, np.full(len(material.members), UNLABELLED, np.int64)])
-    # Outputs of classes that live no longer are gone, so that the teacher's are the first of the learner's.
+    # The teacher answers with no class that lives no longer, so that its outputs are the learner's first.
     kept = [class_id for class_id in outputs if class_id in answer.outputs]
     teacher = with_outputs(answer.network, answer.outputs, kept, torch.Generator())
     learner = build(network, torch_rng, teacher)

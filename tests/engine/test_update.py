@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from sqlalchemy import delete, text
 from sqlalchemy.exc import DatabaseError
+from torch import Tensor
 
 from owcl.config import FILE_NAME
 from owcl.engine import history, memory, registry
@@ -19,9 +20,11 @@ from owcl.engine.ingest import ingest
 from owcl.engine.queue import queue
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
-from owcl.learners.base import Learner
+from owcl.faces.views import to_float
+from owcl.learners.base import Batch, Learner
 from owcl.learners.cal import CAL
 from owcl.learners.registry import LEARNERS
+from owcl.learners.rehearsal import DARK, Rehearsal
 from owcl.memory.replay import Exemplars
 from owcl.models.backbones import FORENSIC
 from owcl.models.network import Network
@@ -90,6 +93,34 @@ def test_a_known_class_that_was_gone_during_an_update_is_learned_again_once_it_i
         assert {real.id, NUMBER} <= set(workspace.answer().class_ids.tolist())
         assert len(remembered_as(workspace, real.id)) == 40
         assert update(workspace).answers == "unchanged"
+
+
+def test_a_known_class_that_is_back_stands_behind_the_outputs_that_the_teacher_has(
+    promoted: Path, tmp_path: Path
+) -> None:
+    rightly: list[float] = []
+
+    class Watched(Rehearsal):
+        def losses(self, batch: Batch) -> dict[str, Tensor]:
+            # The two labelled classes that stayed; what was just discovered was learned for one step only.
+            stayed = batch.labels < 2
+            answers = self.teacher(to_float(batch.images[stayed])).logits.argmax(dim=1)
+            rightly.append((answers == batch.labels[stayed]).float().mean().item())
+            return super().losses(batch)
+
+    def watched(network: Network, rng: torch.Generator, teacher: Network | None) -> Learner:
+        assert teacher is not None
+        assert torch.equal(network.head.weight[: teacher.num_classes], teacher.head.weight)
+        return Watched(network, rng, DARK, teacher)
+
+    with Workspace.open(Path(shutil.copytree(promoted, tmp_path / "workspace"))) as workspace:
+        registry.reject(workspace.store, "real", "anna")
+        update(workspace)
+        history.undo(workspace.store, "anna")
+        with pytest.MonkeyPatch.context() as patching:
+            patching.setitem(LEARNERS, "watched", watched)
+            update(workspace, learner="watched")
+    assert np.mean(rightly) > 0.9
 
 
 def test_members_of_a_class_that_was_merged_before_it_was_learned_are_learned(
