@@ -11,12 +11,14 @@ from sklearn.metrics import silhouette_samples
 from owcl.config import NoveltyConfiguration
 from owcl.errors import NotFound
 from owcl.novelty.base import NO_CLUSTER
+from owcl.novelty.counting.base import Registered
 from owcl.novelty.counting.calibrated_cut import best_heights
 from owcl.novelty.counting.dp_means import dp_means
 from owcl.novelty.counting.first_neighbours import first_neighbour_groups, hierarchy
 from owcl.novelty.counting.kmeans_elbow import matched_accuracy
 from owcl.novelty.counting.overclustering import mutual_neighbours, refined
 from owcl.novelty.counting.partitions import numbered
+from owcl.novelty.counting.pruning import PruningCount
 from owcl.novelty.counting.registry import ESTIMATORS, estimator_named
 from owcl.novelty.counting.resampling import spread
 from owcl.novelty.counting.searched_density import standing_out
@@ -40,6 +42,22 @@ def test_an_estimate_says_how_many_which_and_how_sure(name: str, rng: np.random.
     assert len(estimate.stability) == estimate.value
     assert len(estimate.evidence["counts_of_resamples"]) == 20
     assert counter.estimate(points[:10], rng).value == 0
+
+
+@pytest.mark.parametrize("seed", [22, 120, 132, 196])
+def test_a_prototype_that_merging_moved_away_from_all_faces_is_no_cluster(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(3, 3))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    heaps = np.repeat(centres, 200, axis=0) + 0.05 * rng.normal(size=(600, 3))
+    points = np.concatenate([heaps, rng.normal(size=(8, 3))])
+    points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    counter = PruningCount()
+    counter.learn(Registered(np.eye(2), np.arange(2)))
+    labels = counter.partition(points, 30, rng)
+    found = np.unique(labels[labels != NO_CLUSTER])
+    assert found.tolist() == list(range(len(found)))
+    assert len(found) > 1
 
 
 @pytest.mark.parametrize(

@@ -36,4 +36,5 @@ class PruningCount(PartitionCount):
         usage = np.bincount(model.labels_, minlength=count)
         kept = pruned(model.cluster_centers_.astype(np.float64), usage)
         nearest, _ = nearest_centres(points, rows, kept.prototypes.astype(np.float32))
-        return numbered(extended(points, rows, nearest), smallest)
+        # A centre that was moved by merging may be nobody's nearest.
+        return numbered(extended(points, rows, numbered(nearest, 1)), smallest)
