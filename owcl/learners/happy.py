@@ -1,4 +1,4 @@
-"""A Happy-style learner: new prototypes with a head start, old ones held by replay of their features."""
+"""A Happy-style learner: new prototypes weigh as much as old ones, which replay of their features holds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,7 +15,6 @@ from owcl.faces.views import to_float, weak_view
 from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.contrastive import cosine_logits, self_distillation
 from owcl.learners.distillation import teacher_distillation
-from owcl.learners.kmeans import head_start
 from owcl.learners.losses import group_entropy
 from owcl.learners.sampling import drawn_evenly
 from owcl.memory.prototypes import sample_features
@@ -42,13 +40,15 @@ class Recipe:
 
 
 class Happy(Taught):
-    """Self-distillation with a head start, group entropy, hardness-aware Gaussian replay, distillation.
+    """Self-distillation, group entropy, hardness-aware Gaussian replay, distillation.
 
-    The head start clusters the first batch. Prototypes and radius for the replay are means over the labelled
-    faces seen so far, in the features of the teacher: there is no store of features to keep in step.
+    The head start of new outputs is in the head that is given, as for every learner. Prototypes and radius
+    for the replay are means over the labelled faces seen so far, in the features of the teacher: there is no
+    store of features to keep in step.
 
     Args:
-        network: what learns; its head already has an output for every class, the old ones first.
+        network: what learns; its head already has an output for every class, the old ones first, whose rows
+            are kept at unit length as prototypes.
         rng: draws views and replayed features.
         recipe: the default.
         teacher: the model before this experience, which says how many outputs are old; without one all are.
@@ -61,7 +61,6 @@ class Happy(Taught):
     sums: Tensor
     squares: Tensor
     counts: Tensor
-    started: Tensor
 
     def __init__(
         self,
@@ -76,8 +75,6 @@ class Happy(Taught):
         self.register_buffer("sums", torch.zeros(self.num_old, network.head.in_features))
         self.register_buffer("squares", torch.zeros(self.num_old))
         self.register_buffer("counts", torch.zeros(self.num_old))
-        # A second head start after an interruption would undo what the new prototypes have learned.
-        self.register_buffer("started", torch.tensor(self.num_old == network.num_classes))
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, each labelled at even odds."""
@@ -90,7 +87,8 @@ class Happy(Taught):
         views = torch.cat([weak_view(batch.images, self.rng), weak_view(batch.images, self.rng)])
         images = to_float(views).contiguous(memory_format=torch.channels_last)
         pooled = self.network(images).pooled.float()
-        self._prepare_head(pooled[: len(labelled)].detach())
+        with torch.no_grad():
+            self.network.head.weight.copy_(functional.normalize(self.network.head.weight, dim=1))
         cosines = cosine_logits(pooled, self.network.head.weight)
         first, second = cosines.chunk(2)
         truth, both = batch.labels[labelled], labelled.repeat(2)
@@ -106,20 +104,6 @@ class Happy(Taught):
                 self.teacher, images[both], pooled[both]
             )
         return losses
-
-    @torch.no_grad()
-    def _prepare_head(self, features: Tensor) -> None:
-        """Bring the prototypes to unit length, after the new ones were given their head start."""
-        head = self.network.head.weight
-        if not self.started:
-            old = functional.normalize(head[: self.num_old], dim=1)
-            directions = functional.normalize(features, dim=1).cpu().numpy()
-            seed = int(torch.randint(2**31, (1,), generator=self.rng))
-            clusters = KMeans(len(head), n_init=3, random_state=seed).fit(directions)
-            rows = head_start(clusters.cluster_centers_, old.cpu().numpy(), len(head) - self.num_old)
-            head[self.num_old :] = torch.from_numpy(rows).to(head)
-            self.started.fill_(True)
-        head.copy_(functional.normalize(head, dim=1))
 
     @torch.no_grad()
     def _remember(self, images: Tensor, labels: Tensor) -> None:
