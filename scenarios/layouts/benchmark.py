@@ -17,7 +17,7 @@ from scenarios.truth import AnswerKey
 
 NAMES = ("owdfa-p1", "owdfa-p2", "owdfa40-p1", "owdfa40-p2", "owdfa40-p3")
 Split = Literal["official", "grouped"]
-"""Frames drawn one by one, as published; or videos kept on one side of the test."""
+"""Frames drawn one by one, as published; or whole videos."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class Faces:
     labelled: dict[str, list[Path]] = field(default_factory=dict)
     unlabelled: dict[str, list[Path]] = field(default_factory=dict)
     test: dict[str, list[Path]] = field(default_factory=dict)
+    groups: dict[Path, str] = field(default_factory=dict)
+    """What each file is drawn with: its video, or itself where it has none and in the official split."""
 
 
 def read_protocol(name: str) -> Protocol:
@@ -133,7 +135,7 @@ def offline(protocol: Protocol, faces: Faces, seed: int) -> tuple[Schedule, Answ
 def continual(protocol: Protocol, faces: Faces, seed: int) -> tuple[Schedule, AnswerKey]:
     """Return the labelled faces, then one family of novel methods after another, among all met before.
 
-    The unlabelled faces of a method are spread evenly over the experiences from its arrival on.
+    The groups of a method's unlabelled faces are spread evenly over the experiences from its arrival on.
     """
     family_of = {each.name: each.family for each in protocol.classes}
     families = list(dict.fromkeys(family_of[name] for name in protocol.novel))
@@ -147,17 +149,22 @@ def _stream(
     rng = np.random.default_rng(seed)
     first = [(path, name) for name in protocol.known for path in faces.labelled[name]]
     order = rng.permutation(len(first)).tolist()
-    experiences = [
-        ScheduledExperience(0, tuple(first[row][0] for row in order), tuple(first[row][1] for row in order))
-    ]
+    labelled = tuple(first[row][0] for row in order)
+    labels = tuple(first[row][1] for row in order)
+    origins = tuple(faces.groups[path] for path in labelled)
+    experiences = [ScheduledExperience(0, labelled, labels, origins)]
     arriving: list[list[Path]] = [[] for _ in arrivals]
     since = {name: 0 for name in protocol.known}
     since |= {name: index for index, group in enumerate(arrivals) for name in group}
     for name, start in since.items():
-        paths = faces.unlabelled[name]
-        shuffled = [paths[row] for row in rng.permutation(len(paths)).tolist()]
+        by_group: dict[str, list[Path]] = {}
+        for path in faces.unlabelled[name]:
+            by_group.setdefault(faces.groups[path], []).append(path)
+        groups = list(by_group.values())
+        dealt = [groups[row] for row in rng.permutation(len(groups)).tolist()]
         for index in range(start, len(arrivals)):
-            arriving[index] += shuffled[index - start :: len(arrivals) - start]
+            for paths in dealt[index - start :: len(arrivals) - start]:
+                arriving[index] += paths
     for index, paths in enumerate(arriving, start=1):
         shuffled = [paths[row] for row in rng.permutation(len(paths)).tolist()]
         experiences.append(ScheduledExperience(index, tuple(shuffled), None))

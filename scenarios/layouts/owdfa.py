@@ -45,7 +45,8 @@ def read(protocol: Protocol, root: Path, split: Split) -> Faces:
 
     The annotation is the one CSV in `<root>/meta_data` whose name holds the protocol's number; where it says
     nothing of a class of the protocol, or faces are missing, nothing is read. Paths from another machine are
-    looked up by their last four parts.
+    looked up by their last four parts. Which faces have labels is for the annotation to say, which gives
+    frames of one video both tags: in any split, such a video is labelled in part.
 
     Raises:
         BadInput: if the annotation, a column, a class or a file is missing.
@@ -61,7 +62,9 @@ def read(protocol: Protocol, root: Path, split: Split) -> Faces:
     for number, each in enumerate(protocol.classes):
         mine = rows[each.method, each.source]
         rng = np.random.default_rng([protocol.seed, number])
-        training = _is_training(mine, split, rng)
+        groups = _groups(mine, split)
+        faces.groups |= zip((row.path for row in mine), groups, strict=True)
+        training = _is_training(groups, rng)
         of = {
             LABELLED: faces.labelled.setdefault(each.name, []),
             UNLABELLED: faces.unlabelled.setdefault(each.name, []),
@@ -128,11 +131,15 @@ def _found(root: Path, named: str) -> Path | None:
     return None
 
 
-def _is_training(rows: Sequence[_Row], split: Split, rng: np.random.Generator) -> list[bool]:
-    """Draw four of five faces, or of the videos that they come from."""
+def _groups(rows: Sequence[_Row], split: Split) -> list[str]:
+    """Return what each face is drawn with: in the grouped split the video that it is a frame of."""
     frames = [row.path for row in rows if row.is_frame and split == "grouped"]
     videos = dict(zip(frames, videos_of(frames), strict=True))
-    groups = [videos.get(row.path, str(row.path)) for row in rows]
+    return [videos.get(row.path, str(row.path)) for row in rows]
+
+
+def _is_training(groups: Sequence[str], rng: np.random.Generator) -> list[bool]:
+    """Draw four of five groups."""
     names = sorted(set(groups))
     drawn = rng.permutation(len(names))[: int(TRAINING_SHARE * len(names))]
     training = {names[row] for row in drawn.tolist()}

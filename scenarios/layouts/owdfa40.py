@@ -26,7 +26,7 @@ REAL_BUDGET = 10_000
 """Of each folder of real faces."""
 TEST_SHARE = 0.2
 LABELLED_SHARE = 0.75
-"""Of all training faces of known classes together."""
+"""Of all training faces of known classes together, or of the videos that they come from."""
 
 
 def read(protocol: Protocol, root: Path, split: Split) -> Faces:
@@ -41,7 +41,9 @@ def read(protocol: Protocol, root: Path, split: Split) -> Faces:
         rng = np.random.default_rng([protocol.seed, number])
         folders = [_drawn(root / folder, _budget(each), rng) for folder in each.folders]
         drawn = [path for paths in folders for path in paths]
-        held_out = _held_out(folders, split, rng)
+        groups = [group for paths in folders for group in _groups(paths, split)]
+        faces.groups |= zip(drawn, groups, strict=True)
+        held_out = _held_out(groups, rng)
         faces.test[each.name] = [path for path, is_test in zip(drawn, held_out, strict=True) if is_test]
         faces.unlabelled[each.name] = [
             path for path, is_test in zip(drawn, held_out, strict=True) if not is_test
@@ -77,21 +79,26 @@ def _drawn(folder: Path, budget: int, rng: np.random.Generator) -> list[Path]:
     return [Path(os.path.abspath(found[row])) for row in rows]
 
 
-def _held_out(folders: list[list[Path]], split: Split, rng: np.random.Generator) -> list[bool]:
-    """Draw one of five faces for the test, or of the videos that they come from."""
-    grouped = [videos_of(paths) if split == "grouped" else map(str, paths) for paths in folders]
-    groups = [group for each in grouped for group in each]
+def _groups(paths: list[Path], split: Split) -> list[str]:
+    """Return what each face of a folder is drawn with: in the grouped split its video."""
+    return videos_of(paths) if split == "grouped" else list(map(str, paths))
+
+
+def _held_out(groups: list[str], rng: np.random.Generator) -> list[bool]:
+    """Draw one of five groups for the test."""
     names = sorted(set(groups))
     test = {names[row] for row in rng.permutation(len(names))[int((1 - TEST_SHARE) * len(names)) :].tolist()}
     return [group in test for group in groups]
 
 
 def _label(faces: Faces, protocol: Protocol) -> None:
-    """Give labels to three in four training faces of known classes, drawn from all of them together."""
+    """Give labels to three in four training groups of known classes, drawn from all of them together."""
     pooled = [(name, path) for name in protocol.known for path in faces.unlabelled[name]]
+    names = list(dict.fromkeys(faces.groups[path] for _, path in pooled))
     rng = np.random.default_rng([protocol.seed, len(protocol.classes)])
-    chosen = set(rng.permutation(len(pooled))[: int(LABELLED_SHARE * len(pooled))].tolist())
+    chosen = {names[row] for row in rng.permutation(len(names))[: int(LABELLED_SHARE * len(names))].tolist()}
     for name in protocol.known:
         faces.labelled[name], faces.unlabelled[name] = [], []
-    for row, (name, path) in enumerate(pooled):
-        (faces.labelled if row in chosen else faces.unlabelled)[name].append(path)
+    for name, path in pooled:
+        part = faces.labelled if faces.groups[path] in chosen else faces.unlabelled
+        part[name].append(path)

@@ -230,6 +230,30 @@ def test_a_wrong_tree_of_owdfa40_is_told_which_folders_are_missing(tmp_path: Pat
         read_faces(read_protocol("owdfa40-p1"), root)
 
 
+@pytest.mark.parametrize("name", ["owdfa-p1", "owdfa40-p2"])
+def test_in_a_stream_of_a_grouped_split_every_video_comes_whole(name: str, tmp_path: Path) -> None:
+    protocol = read_protocol(name)
+    root = make_owdfa(tmp_path, 1) if protocol.layout == "owdfa" else make_owdfa40(tmp_path, 20)
+    stream, _ = continual(protocol, read_faces(protocol, root, "grouped"), seed=0)
+    first, *later = stream.experiences
+    assert first.groups == tuple(video_of(path) for path in first.paths)
+    assert len(set(first.groups)) < len(first.paths)
+    came_in: dict[str, set[int]] = {}
+    for experience in later:
+        for path in experience.paths:
+            came_in.setdefault(video_of(path), set()).add(experience.index)
+    assert {len(experiences) for experiences in came_in.values()} == {1}
+    # Which faces of OW-DFA have labels, its annotation says, which mixes them within a video.
+    assert came_in.keys().isdisjoint(first.groups) == (protocol.layout == "owdfa40")
+
+
+def test_the_official_split_of_a_stream_knows_no_videos(tmp_path: Path) -> None:
+    protocol = read_protocol("owdfa-p1")
+    stream, _ = continual(protocol, read_faces(protocol, make_owdfa(tmp_path, 1)), seed=0)
+    first = stream.experiences[0]
+    assert first.groups == tuple(map(str, first.paths))
+
+
 def test_offline_everything_comes_at_once_and_continual_by_family(tmp_path: Path) -> None:
     protocol = read_protocol("owdfa-p1")
     faces = read_faces(protocol, make_owdfa(tmp_path, 1))
