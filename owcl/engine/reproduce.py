@@ -19,7 +19,7 @@ from owcl.evaluation.agreement import agreement
 from owcl.evaluation.discovery import relative_count_error
 from owcl.faces.load import Limits, LoadedFace, load_many
 from owcl.learners.base import UNLABELLED
-from owcl.learners.registry import REPRODUCED, UNCOUNTED, first_outputs, settle
+from owcl.learners.registry import UNCOUNTED, first_outputs, reproduced, settle
 from owcl.learners.resuming import Resumption
 from owcl.learners.sampling import epoch_sizes
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan
@@ -209,7 +209,8 @@ def _train(
         mixed_precision=False,
     )
     settings = {**vars(run), "faces": hashlib.sha256(labels.tobytes()).hexdigest()}
-    learner = REPRODUCED[run.learner](network, torch.Generator().manual_seed(recipe.seed), None)
+    build = reproduced(run.learner, run.epochs)
+    learner = build(network, torch.Generator().manual_seed(recipe.seed), None)
     strategy = ContinualStrategy(
         learner=learner,
         plan=plan,

@@ -59,6 +59,8 @@ def test_without_the_number_of_classes_it_says_how_many_were_found(tmp_path: Pat
     *_, number = reproduce(asked, tmp_path / "out").deviations
     found = re.fullmatch(r"number of classes: not told, (\d+) found of 20 \((.+)% off, (.+)% of .*\)", number)
     assert found
+    # Prototypes go between epochs, of which there is one: all ten for each known class are left.
+    assert int(found[1]) == 80
     assert float(found[2]) == pytest.approx(100 * abs(int(found[1]) - 20) / 20, abs=0.01)
     assert float(found[3]) == pytest.approx(100 * abs(int(found[1]) - 20) / 12, abs=0.01)
 

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from owcl.errors import NotFound
 from owcl.learners.base import UNLABELLED, Batch, Taught
-from owcl.learners.registry import LEARNERS, NEED_LABELS, PUBLISHED, REPRODUCED, learner_named
+from owcl.learners.cal import CAL
+from owcl.learners.registry import (
+    LEARNERS,
+    NEED_LABELS,
+    PUBLISHED,
+    REPRODUCED,
+    learner_named,
+    reproduced,
+)
 from owcl.learners.strategy import ContinualStrategy, TrainingPlan, is_fast_in_bfloat16
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
@@ -117,7 +125,7 @@ def test_published_recipes_move_faces_that_nobody_labelled_to_new_outputs(stream
 def test_on_published_benchmarks_an_epoch_ends_with_a_batch_of_what_is_left(
     stream: Stream, name: str
 ) -> None:
-    learner = REPRODUCED[name](stream.grown(), torch.Generator().manual_seed(2), None)
+    learner = reproduced(name, 50)(stream.grown(), torch.Generator().manual_seed(2), None)
     batches = learner.batches(stream.labels, np.random.default_rng(0))
     rows = [next(batches) for _ in range(6)]
     assert [len(batch) for batch in rows] == [128, 128, 44] * 2
@@ -129,6 +137,20 @@ def test_on_published_benchmarks_an_epoch_ends_with_a_batch_of_what_is_left(
     # As released, pairs count in full batches only.
     assert (pairs[0] > 0) == (name in ("cpl", "mpsl"))
     assert pairs[1] == 0
+
+
+@pytest.mark.parametrize("name", ["cal", "cal_uncounted"])
+@pytest.mark.parametrize("epochs", [50, 8])
+def test_an_epoch_of_cal_is_one_of_the_training_however_many_there_are(
+    stream: Stream, name: str, epochs: int
+) -> None:
+    learner = reproduced(name, epochs)(stream.grown(), torch.Generator().manual_seed(2), None)
+    assert isinstance(learner, CAL)
+    counted = []
+    for step in range(3 * epochs):
+        learner.begin(step / (3 * epochs))
+        counted.append(int(learner.state[0]))
+    assert counted == [step // 3 for step in range(3 * epochs)]
 
 
 @pytest.mark.parametrize("name", LEARNERS)
