@@ -111,7 +111,7 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
     Raises:
         NotFound: if there is no such benchmark, or no such recipe.
         BadInput: if it is not at `root`, or not all of it.
-        Conflict: if a training that was begun in this folder had other settings.
+        Conflict: if a training that was begun in this folder had other settings or faces.
     """
     protocol = read_protocol(asked.name)
     recipe = read_recipe(asked.learner or protocol.learner)
@@ -208,7 +208,7 @@ def _train(
         decay=(round(every * epoch), factor),
         mixed_precision=False,
     )
-    settings = {**vars(run), "faces": hashlib.sha256(labels.tobytes()).hexdigest()}
+    settings = {**vars(recipe), **vars(run), "faces": _fingerprint(faces.images.numpy(), labels)}
     build = reproduced(run.learner, run.epochs)
     learner = build(network, torch.Generator().manual_seed(recipe.seed), None)
     strategy = ContinualStrategy(
@@ -221,6 +221,13 @@ def _train(
     )
     strategy.train(single_experience(faces), eval_streams=[])
     settle(learner)
+
+
+def _fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
+    """Return what only these faces have, wherever they are; to take it is nothing beside reading them."""
+    content = hashlib.sha256(labels.tobytes())
+    content.update(np.ascontiguousarray(images).data)
+    return content.hexdigest()
 
 
 def _deviations(run: _Run, published: _Run) -> tuple[str, ...]:

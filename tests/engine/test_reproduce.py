@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from owcl.cli.main import run
 from owcl.engine.reproduce import COLUMNS, Asked, published_columns, reproduce
+from owcl.errors import Conflict
+from scenarios.layouts.benchmark import read_recipe
 from tests.scenarios.test_benchmarks import make_owdfa, make_owdfa40
+
+
+def two_epochs(root: Path) -> Asked:
+    return Asked("owdfa-p1", root, backbone="resnet10t", weights="random", image_size=96, epochs=2)
 
 
 def test_the_columns_are_those_of_the_papers_in_percent() -> None:
@@ -47,15 +57,7 @@ def test_a_table_with_the_published_row_is_printed_and_written(
 
 
 def test_without_the_number_of_classes_it_says_how_many_were_found(tmp_path: Path) -> None:
-    asked = Asked(
-        "owdfa-p1",
-        make_owdfa(tmp_path / "data", 1),
-        learner="cal_uncounted",
-        backbone="resnet10t",
-        weights="random",
-        image_size=96,
-        epochs=1,
-    )
+    asked = replace(two_epochs(make_owdfa(tmp_path / "data", 1)), learner="cal_uncounted", epochs=1)
     *_, number = reproduce(asked, tmp_path / "out").deviations
     found = re.fullmatch(r"number of classes: not told, (\d+) found of 20 \((.+)% off, (.+)% of .*\)", number)
     assert found
@@ -65,23 +67,59 @@ def test_without_the_number_of_classes_it_says_how_many_were_found(tmp_path: Pat
     assert float(found[3]) == pytest.approx(100 * abs(int(found[1]) - 20) / 12, abs=0.01)
 
 
-def test_interrupted_it_goes_on_after_the_last_whole_epoch(tmp_path: Path) -> None:
-    root = make_owdfa(tmp_path / "data", 1)
-    asked = Asked("owdfa-p1", root, backbone="resnet10t", weights="random", image_size=96, epochs=2)
-    steps: list[tuple[int, int]] = []
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `data` and `out`, in which the second of two epochs had one more step to go."""
+    home = tmp_path_factory.mktemp("interrupted")
+    make_owdfa(home / "data", 1)
 
     def impatient(what: str, done: int, total: int | None) -> None:
-        if what.startswith("training") and total is not None:
-            steps.append((done, total))
-            if len(steps) == total - 1:
-                raise KeyboardInterrupt
+        if what.startswith("training") and done + 1 == total:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reproduce(asked, tmp_path / "out", impatient)
+        reproduce(two_epochs(home / "data"), home / "out", impatient)
+    return home
+
+
+def test_interrupted_it_goes_on_after_the_last_whole_epoch_wherever_the_faces_are_by_now(
+    interrupted: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(interrupted, tmp_path / "elsewhere"))
+    steps: list[tuple[int, int | None]] = []
+
+    def patient(what: str, done: int, total: int | None) -> None:
+        if what.startswith("training"):
+            steps.append((done, total))
+
+    reproduce(two_epochs(home / "data"), home / "out", patient)
     (_, total), *_ = steps
-    steps.clear()
-    reproduce(asked, tmp_path / "out", impatient)
+    assert total is not None
     assert [done for done, _ in steps] == list(range(total // 2 + 1, total + 1))
+
+
+def test_a_training_does_not_go_on_with_faces_that_were_cropped_anew(
+    interrupted: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(interrupted, tmp_path / "home"))
+    for path in (home / "data").rglob("*.png"):
+        with Image.open(path) as image:
+            image.crop((1, 1, 8, 8)).save(path)
+    with pytest.raises(Conflict, match=r"began with other settings \(faces\)"):
+        reproduce(two_epochs(home / "data"), home / "out")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"learning_rate": 1e-3}, {"weight_decay": 0.0}, {"decay": [5, 0.5]}, {"seed": 1}], ids=str
+)
+def test_a_training_does_not_go_on_by_another_recipe(
+    interrupted: Path, changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "owcl.engine.reproduce.read_recipe", lambda learner: replace(read_recipe(learner), **changed)
+    )
+    with pytest.raises(Conflict, match=rf"began with other settings \({next(iter(changed))}\)"):
+        reproduce(two_epochs(interrupted / "data"), interrupted / "out")
 
 
 def test_without_the_data_it_says_so_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
