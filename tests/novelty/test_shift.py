@@ -28,6 +28,19 @@ def test_hardly_a_stream_of_known_faces_shifts(rng: np.random.Generator) -> None
     assert np.mean(false) <= 0.05
 
 
+def test_classes_may_each_vary_in_a_direction_of_their_own() -> None:
+    """Twelve classes: what all of them have in common says little of how far one goes its own way."""
+
+    def known(count: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        classes = rng.integers(12, size=count)
+        farther = 1 + 4 * np.eye(12)[classes]
+        return 3 * np.eye(12)[(classes + 1) % 12] + farther * rng.standard_t(5, (count, 12)), classes
+
+    draws = [np.random.default_rng(seed) for seed in range(40)]
+    false = [ShiftTest(*known(600, rng)).first(*known(1000, rng)) is not None for rng in draws]
+    assert np.mean(false) <= 0.05
+
+
 def test_known_faces_may_come_one_class_after_the_other(rng: np.random.Generator) -> None:
     classes = np.repeat([2, 0, 3, 1], 250)
     false = [fitted(rng).first(faces(rng, classes), classes) is not None for _ in range(50)]
