@@ -106,7 +106,8 @@ class Review:
         return Starlette(
             routes=routes,
             middleware=[Middleware(Guard, door=self.door)],
-            exception_handlers={OwclError: self.refuse, 404: self.absent},
+            # Numbers in an address may be larger than any id.
+            exception_handlers={OwclError: self.refuse, 404: self.absent, OverflowError: self.absent},
         )
 
     async def inbox(self, request: Request) -> Response:

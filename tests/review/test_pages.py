@@ -108,6 +108,14 @@ def test_naming_goes_to_the_page_of_the_class_and_offers_to_undo(
     assert class_view.show(workspace.store, "2").line.name == "SimSwap"
 
 
+@pytest.mark.parametrize(
+    "page", ["/classes/{}", "/faces/{}.json", "/faces/{}/face.png", "/sprite.jpg?ids={}"]
+)
+def test_an_address_with_a_number_that_no_id_can_be_is_no_page(page: str, client: TestClient) -> None:
+    answer = client.get(page.format(10**20))
+    assert 400 <= answer.status_code < 500
+
+
 def test_what_others_decided_is_undone_only_where_it_is_named(post: Post, workspace: Workspace) -> None:
     registry.name(workspace.store, "2", "Ben's", "ben")
     answer = post("/undo")
