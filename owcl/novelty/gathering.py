@@ -10,8 +10,9 @@ from scipy.special import betaln
 
 from owcl.novelty.matching import SMALLEST_SIDE, probe_scores
 
-IMPROBABLE = 0.05
-"""How improbable it must be that known faces alone ever gather so fast."""
+IMPROBABLE = 0.01
+"""How improbable it must be that known faces alone ever gather so fast. That holds of one cluster; as one
+grows, it is judged by other faces each time."""
 ATYPICAL = 0.25
 """Share of a cluster, that which is least like it, that is not counted: among it are faces of others."""
 JEFFREYS = 0.5

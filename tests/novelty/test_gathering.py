@@ -60,7 +60,7 @@ def test_a_trickle_of_which_known_faces_have_none_is_an_arrival(rng: np.random.G
 
 def test_looking_again_does_not_weaken_the_evidence(rng: np.random.Generator) -> None:
     early, late = (
-        judged(each(length, 12), each(length, 200), cloud(200, 0, rng), rng).p_value for length in (3, 20)
+        judged(each(length, 12), each(length, 200), cloud(300, 0, rng), rng).p_value for length in (3, 20)
     )
     assert late < early < IMPROBABLE
 
