@@ -148,9 +148,11 @@ def _latest(
             DecisionRow.undoes.is_(None), DecisionRow.verb.in_(verbs)
         )
         oldest = transaction.execute(made).scalar() or 0
-    ends = reversed(open_ends(transaction, verbs).items())
-    found = (get(transaction, id_) for id_, undo in ends if undo == takes_back and id_ > oldest)
-    return next((one for one in found if who in (None, one.who)), None)
+    ends = open_ends(transaction, verbs)
+    found = {id_ for id_, undo in ends.items() if undo == takes_back and id_ > oldest}
+    if who is not None:
+        found &= set(transaction.execute(select(DecisionRow.id).where(DecisionRow.who == who)).scalars())
+    return get(transaction, max(found)) if found else None
 
 
 def _undoers(transaction: Connection) -> dict[int, int]:

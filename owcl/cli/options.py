@@ -44,10 +44,10 @@ EXISTING_FOLDER = ExistingFolder()
 
 
 class Id(click.ParamType):  # type: ignore[type-arg]
-    """The id of a face, a decision or a cluster, as is said.
+    """A whole number that is an id.
 
-    Raises:
-        NotFound: if no id can be that large.
+    Args:
+        of: what it is the id of, as an error says it.
     """
 
     name = "integer"
@@ -56,7 +56,12 @@ class Id(click.ParamType):  # type: ignore[type-arg]
         self.of = of
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
-        """Return the number."""
+        """Return the number.
+
+        Raises:
+            BadParameter: if it is none.
+            NotFound: if no id can be that large.
+        """
         number: int = click.INT.convert(value, parameter, context)
         if abs(number) > LARGEST_NUMBER:
             raise NotFound(f"{self.of} {number}: there is none, since ids end at {LARGEST_NUMBER}.")

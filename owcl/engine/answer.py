@@ -204,11 +204,15 @@ class Answer:
         """
         learned = set(self.class_ids.tolist())
         for source in sorted(learned & moves.keys()):
-            target, sums = moves[source], self.head.reject(source)
-            if target is not None:
-                self.head.restore(target, sums)
-                if target not in learned and source in self.handicaps:
-                    self.handicaps[target] = self.handicaps[source]
+            target = moves[source]
+            if target is None:
+                self.head.reject(source)
+            elif target in learned:
+                self.head.merge(source, target)
+            else:
+                self.head.restore(target, self.head.reject(source))
+                self.handicaps[target] = self.handicaps.get(source, 0.0)
+                learned.add(target)
 
     def save(self, path: Path, description: dict[str, Any]) -> None:
         """Write a checkpoint; `description` holds what builds the network."""

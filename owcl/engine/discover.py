@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from owcl.config import NoveltyConfiguration
 from owcl.engine import memory
-from owcl.engine.answer import Answer, Calibration
+from owcl.engine.answer import Answer
 from owcl.engine.candidates import (
     Judged,
     collecting,
@@ -24,28 +22,22 @@ from owcl.engine.candidates import (
 )
 from owcl.engine.counting import Counting, Seen
 from owcl.engine.journal import journalled
-from owcl.engine.pool import Pool, pool_of
+from owcl.engine.judging import Pace, Reposted, judged_clusters
+from owcl.engine.pool import pool_of
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
-from owcl.faces.likeness import different_pictures
-from owcl.faces.reposting import reposted_views
 from owcl.models.embed import embed
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.counting.agreement import WITNESSES, found_by
-from owcl.novelty.drift import compared_with_reposted, is_reposted
-from owcl.novelty.gathering import CameIn, Gathering, gathered_by_chance
-from owcl.novelty.matching import Verdict
-from owcl.novelty.promotion import judge
-from owcl.types import Attributions, Cluster, MethodClass
-from storage import attributions, clusters, counts, experiences, faces, memberships
+from owcl.novelty.drift import is_reposted
+from owcl.types import MethodClass
+from storage import clusters, counts, experiences, faces, memberships
 
 UNLEARNED_EXAMPLES = 100
 """Faces of each class that the model has not learned, rejected ones among them, that a cluster is compared
 with."""
 LEEWAY = 1.5
 """By how much false alarms in the pool may exceed their rate, by chance."""
-VIEWS = 2
-"""Of each held-out known face, posted again, that a cluster is compared with."""
 
 
 @dataclass(frozen=True)
@@ -112,16 +104,16 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     counting = Counting(settings, answer.network, reference, LEEWAY * settings.false_discovery_rate)
     seen = counting.seen(pool.images)
     estimate = counting.estimate(seen, rng)
-    reposted = _Reposted(answer, pool.held_out, rng)
-    gathering = _Gathering(workspace, answer, pool.held_out, came_in)
+    reposted = Reposted(answer, pool.held_out, rng)
+    pace = Pace(workspace, answer, pool.held_out, experience, came_in.face_ids)
     # Known faces of several methods that came posted again fall apart by method; they are no arrivals.
     drifted = enumerate(reposted.compared(seen.vectors, estimate, workspace.rng("drifted", experience)))
     whole = frozenset(cluster for cluster, verdict in drifted if is_reposted(verdict))
     estimate = counting.divided(estimate, seen, workspace.rng("division", experience), whole)
     also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
     registered = {**counting.by_class(), **_unlearned(workspace, answer, learned)}
-    judged = _judged(
-        pool, seen.vectors, estimate, also_found_by, registered, reposted, gathering, settings, rng
+    judged = judged_clusters(
+        pool, seen.vectors, estimate, also_found_by, registered, reposted, pace, settings, rng
     )
     return _write(workspace, answer, came_in, len(pool.face_ids), estimate, judged)
 
@@ -172,122 +164,6 @@ def _also_found_by(
         for name in others
     }
     return found_by(estimate.labels, partitions)
-
-
-def _judged(
-    pool: Pool,
-    vectors: NDArray[np.float32],
-    estimate: CountEstimate,
-    also_found_by: Sequence[Sequence[str]],
-    registered: Mapping[int, NDArray[np.float32]],
-    reposted: _Reposted,
-    gathering: _Gathering,
-    settings: NoveltyConfiguration,
-    rng: np.random.Generator,
-) -> list[Judged]:
-    """Return the clusters of the pool and what is thought of each."""
-    compared = reposted.compared(vectors, estimate, rng)
-    beside_reposted = any(map(is_reposted, compared))
-    judged = []
-    for cluster, (stability, others, verdict) in enumerate(
-        zip(estimate.stability, also_found_by, compared, strict=True)
-    ):
-        inside = estimate.labels == cluster
-        members = vectors[inside]
-        promotion = judge(
-            members,
-            different_pictures(pool.images[inside], settings.smallest_class),
-            pool.p_values[inside],
-            stability,
-            registered,
-            settings.smallest_class,
-            rng,
-            verdict,
-            others,
-            beside_reposted=beside_reposted,
-            gathered=gathering.by_chance(pool.face_ids[inside], members),
-        )
-        judged.append(Judged(Cluster(pool.face_ids[inside], members.mean(axis=0), stability), promotion))
-    return judged
-
-
-class _Reposted:
-    """Held-out known faces as they would come in again; made when the first cluster is compared with them.
-
-    Args:
-        answer: whose network embeds them.
-        held_out: the faces.
-        rng: draws what is done to them.
-    """
-
-    def __init__(self, answer: Answer, held_out: Calibration, rng: np.random.Generator) -> None:
-        self._answer = answer
-        self._held_out = held_out
-        self._rng = rng
-
-    def compared(
-        self, vectors: NDArray[np.float32], estimate: CountEstimate, rng: np.random.Generator
-    ) -> list[Verdict | None]:
-        """Say of each cluster of `(M, D)` embeddings whether it is known faces that were posted again."""
-        return [
-            compared_with_reposted(vectors[estimate.labels == cluster], *self._views, rng)
-            for cluster in range(estimate.value)
-        ]
-
-    @cached_property
-    def _views(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        views = np.concatenate([reposted_views(self._held_out.images, self._rng) for _ in range(VIEWS)])
-        return embed(self._answer.network, views)[0], np.tile(self._held_out.class_ids, VIEWS)
-
-
-class _Gathering:
-    """The time that clusters took to come in, and held-out known faces to compare with; read when needed.
-
-    Args:
-        workspace: whose faces they are.
-        answer: whose network embeds them.
-        held_out: the known faces.
-        came_in: the faces of this experience.
-    """
-
-    def __init__(self, workspace: Workspace, answer: Answer, held_out: Calibration, came_in: _CameIn) -> None:
-        self._workspace = workspace
-        self._answer = answer
-        self._held_out = held_out
-        self._came_in = came_in
-
-    def by_chance(self, face_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> Gathering | None:
-        """Say how probable it is that known faces gathered; None of a cluster that came in at once.
-
-        The pool's own p-values vouch for faces of this experience. Those of earlier ones were chosen for
-        being unusual, so that their number says nothing without the time that they took.
-        """
-        at_once = np.isin(face_ids, self._came_in.face_ids).sum()
-        if at_once >= self._workspace.configuration.novelty.smallest_class:
-            return None
-        attributed, experience_of = self._everyone
-        inside = np.searchsorted(attributed.face_ids, face_ids)
-        class_ids = attributed.class_ids.copy()
-        class_ids[inside] = self._answer.taken_for(vectors)
-        return gathered_by_chance(
-            vectors,
-            CameIn(experience_of[inside], class_ids[inside]),
-            CameIn(experience_of, class_ids),
-            self._vectors,
-            self._answer.taken_for(self._vectors),
-            self._workspace.rng("gathering", self._came_in.experience),
-        )
-
-    @cached_property
-    def _everyone(self) -> tuple[Attributions, NDArray[np.int64]]:
-        with self._workspace.store.reading() as transaction:
-            attributed = attributions.current(transaction)
-            face_ids, experience_of = faces.experience_of_all(transaction)
-        return attributed, experience_of[np.searchsorted(face_ids, attributed.face_ids)]
-
-    @cached_property
-    def _vectors(self) -> NDArray[np.float32]:
-        return embed(self._answer.network, self._held_out.images)[0]
 
 
 def _unlearned(

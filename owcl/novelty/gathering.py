@@ -20,17 +20,23 @@ JEFFREYS = 0.5
 
 
 @dataclass(frozen=True)
-class CameIn:
+class Incoming:
     """When faces came in, and the known class that each looks most like; both `(N,)`."""
 
     experiences: NDArray[np.int64]
     class_ids: NDArray[np.int64]
 
     def since(self, experiences: NDArray[np.int64], class_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the `(E, C)` faces of each class that came in since each experience."""
-        late = self.experiences >= experiences[:, None]
-        counts: NDArray[np.int64] = late.astype(np.int64) @ (self.class_ids[:, None] == class_ids)
-        return counts
+        """Return how many faces of each of `(C,)` classes came in since each of `(E,)` experiences, `(E, C)`.
+
+        Both ascend.
+        """
+        counted = np.isin(self.class_ids, class_ids) & (self.experiences >= experiences[0])
+        rows = np.searchsorted(experiences, self.experiences[counted], side="right") - 1
+        columns = np.searchsorted(class_ids, self.class_ids[counted])
+        counts = np.zeros((len(experiences), len(class_ids)), np.int64)
+        np.add.at(counts, (rows, columns), 1)
+        return counts[::-1].cumsum(axis=0)[::-1]
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class Gathering:
 
 def gathered_by_chance(
     members: NDArray[np.float32],
-    cluster: CameIn,
-    everyone: CameIn,
+    cluster: Incoming,
+    everyone: Incoming,
     held_out: NDArray[np.float32],
     held_out_class_ids: NDArray[np.int64],
     rng: np.random.Generator,
@@ -78,7 +84,7 @@ def gathered_by_chance(
     on_held_out, on_members = probe_scores(held_out, members, rng)
     typical = np.quantile(on_members, ATYPICAL)
     alike = int(np.count_nonzero(on_held_out >= typical))
-    core = CameIn(cluster.experiences[on_members >= typical], cluster.class_ids[on_members >= typical])
+    core = Incoming(cluster.experiences[on_members >= typical], cluster.class_ids[on_members >= typical])
     since, classes = np.unique(core.experiences), np.unique(core.class_ids)
     counted, passed = core.since(since, classes), everyone.since(since, classes)
     would_pass = (held_out_class_ids[:, None] == classes).sum(axis=0) / np.maximum(passed, 1)

@@ -16,8 +16,8 @@ STEP = 25
 """Faces from one look to the next."""
 FEWEST = 8
 """Faces of a class, on either side, without which nothing is said of it."""
-SHARED = 100
-"""How many faces of a class the covariance of all classes weighs as much as, against that of the class."""
+PRIOR_FACES = 100
+"""Faces of a class that the covariance of all classes counts as, beside those that there are of it."""
 IMPROBABLE = 1e-4
 """p-value of one look that is an alarm. At 1,000 known faces there are some hundred looks at each class, most
 of them at the same faces."""
@@ -66,7 +66,7 @@ class ShiftTest:
         shortened = self._shortened(vectors, columns)
         self._centres, self._shape = _law(shortened, columns, freedom)
         residuals = (shortened - self._centres[columns]) @ self._shape
-        self._freedom = np.minimum(self._counts - 1 + SHARED, freedom)
+        self._freedom = np.minimum(self._counts - 1 + PRIOR_FACES, freedom)
         self._precisions = _shrunk_precisions(residuals, columns)
 
     def first(self, vectors: NDArray[np.floating], class_ids: NDArray[np.int64]) -> Shift | None:
@@ -145,6 +145,6 @@ def _shrunk_precisions(residuals: NDArray[np.float64], columns: NDArray[np.int64
     """Return the `(C, d, d)` inverse covariances of classes; that of all residuals is the unit one."""
     classes = [residuals[columns == column] for column in range(columns.max() + 1)]
     unit = np.eye(residuals.shape[1])
-    shrunk = [(mine.T @ mine + SHARED * unit) / (len(mine) - 1 + SHARED) for mine in classes]
+    shrunk = [(mine.T @ mine + PRIOR_FACES * unit) / (len(mine) - 1 + PRIOR_FACES) for mine in classes]
     precisions: NDArray[np.float64] = np.linalg.inv(np.stack(shrunk))
     return precisions

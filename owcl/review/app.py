@@ -165,7 +165,7 @@ class Review:
         """Draw a face, its residual or its spectrum."""
         face_id, kind = request.path_params["face_id"], forms.kind(request.path_params["kind"])
         drawn = await run_in_threadpool(self.picture, face_id, kind)
-        return Response(drawn, media_type="image/png", headers=self._kept(request))
+        return Response(drawn, media_type="image/png", headers=self._caching(request))
 
     async def face_facts(self, request: Request) -> Response:
         """Return where a face came from."""
@@ -176,7 +176,7 @@ class Review:
         """Draw some faces as one picture."""
         ids = tuple(forms.ids(request.query_params.get("ids", ""), pictures.LARGEST_SPRITE))
         try:
-            drawn, headers = await run_in_threadpool(self.sprite, ids), self._kept(request)
+            drawn, headers = await run_in_threadpool(self.sprite, ids), self._caching(request)
         except pictures.Incomplete as error:
             drawn, headers = error.drawn, {}
         return Response(drawn, media_type="image/jpeg", headers=headers)
@@ -327,7 +327,7 @@ class Review:
             request, f"{name}.html.j2", {**frame, **shown}, status_code=status
         )
 
-    def _kept(self, request: Request) -> dict[str, str]:
+    def _caching(self, request: Request) -> dict[str, str]:
         return KEPT if request.query_params.get("run") == self.run else {}
 
     def _who(self, request: Request) -> str:

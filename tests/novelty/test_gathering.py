@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from owcl.novelty.gathering import IMPROBABLE, CameIn, Gathering, gathered_by_chance
+from owcl.novelty.gathering import IMPROBABLE, Gathering, Incoming, gathered_by_chance
 from owcl.novelty.promotion import judge
 
 
@@ -17,8 +17,8 @@ def each(experiences: int, faces: int) -> np.ndarray:
     return np.repeat(np.arange(1, experiences + 1), faces)
 
 
-def of_one_class(experiences: np.ndarray) -> CameIn:
-    return CameIn(experiences, np.ones(len(experiences), np.int64))
+def of_one_class(experiences: np.ndarray) -> Incoming:
+    return Incoming(experiences, np.ones(len(experiences), np.int64))
 
 
 def judged(
@@ -82,7 +82,7 @@ def test_outliers_of_a_class_that_is_most_of_the_stream_are_no_arrival(seed: int
         gathered_by_chance(
             members,
             of_one_class(came),
-            CameIn(each(10, 500), class_ids),
+            Incoming(each(10, 500), class_ids),
             held_out,
             spread,
             np.random.default_rng(0),
