@@ -60,6 +60,7 @@ def train(folder: Path, task: str, track: str | None, recipe: str | None, root: 
         {
             "model version": result.model_version,
             "accuracy on held-out faces": f"{result.held_out_accuracy:.1%}",
+            "known faces that may be called unknown": f"{result.false_alarm_rate:.1%}",
             "in quarantine": result.quarantined,
         }
     )

@@ -57,7 +57,7 @@ class Answer:
         exemplars: `(N, D)` embeddings of remembered faces, whose neighbourhood is known ground.
         exemplar_ids: `(N,)` their class ids.
         score: name of the open-set score.
-        false_alarm_rate: a face with a p-value up to it is unknown.
+        false_alarm_rate: share of known faces that may be called unknown, where enough calibrate.
     """
 
     def __init__(
@@ -150,6 +150,15 @@ class Answer:
         """`(C,)` registry ids that it can answer, in ascending order."""
         return self.head.class_ids
 
+    @property
+    def kept_rate(self) -> float:
+        """The false-alarm rate of `attribute`: a face with a p-value up to it is unknown.
+
+        With few calibration faces no p-value is as low as the rate that was asked for, and nothing could be
+        unknown. What is more unusual than all of them is unknown then.
+        """
+        return max(self.false_alarm_rate, 1 / (self.doubts.size + 1))
+
     def embed(self, face_ids: NDArray[np.int64], images: NDArray[np.uint8]) -> Embeddings:
         """Embed `(N, 3, H, W)` faces."""
         vectors, _ = embed(self._frozen, images)
@@ -165,7 +174,7 @@ class Answer:
         probabilities = softmax(scores / self.head.temperature, axis=1)
         p_values = conformal_p_values(self.doubts, self._score.score(embeddings.vectors))
         best = scores.argmax(axis=1)
-        class_ids = np.where(p_values <= self.false_alarm_rate, UNKNOWN, self.class_ids[best])
+        class_ids = np.where(p_values <= self.kept_rate, UNKNOWN, self.class_ids[best])
         return Attributions(
             embeddings.face_ids,
             class_ids.astype(np.int64),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +42,8 @@ from storage import (
     quarantine,
 )
 
+logger = logging.getLogger(__name__)
+
 SMALLEST_CLASS = 20
 """Labelled faces without which a method cannot be learned and calibrated."""
 
@@ -54,6 +58,8 @@ class TrainResult:
     """Faces of each class."""
     held_out_accuracy: float
     """On the calibration faces, in [0, 1]."""
+    false_alarm_rate: float
+    """Share of known faces that may be called unknown."""
     quarantined: int
 
 
@@ -125,13 +131,25 @@ def train_on(
     accuracy = _accuracy(answer, calibration)
     version = store_answer(workspace, NewVersion(answer, kept, None, {"held_out_accuracy": accuracy}), 0)
     sizes = {name: sum(method == name for method, _ in loaded) for name in labelled}
-    return TrainResult(version, len(loaded), sizes, accuracy, len(bad))
+    if answer.kept_rate > answer.false_alarm_rate:
+        logger.warning("%s", _too_few_to_calibrate(answer))
+    return TrainResult(version, len(loaded), sizes, accuracy, answer.kept_rate, len(bad))
 
 
 def doubt(workspace: Workspace) -> Doubt:
     """Return the rates that answers keep and the score that they go by, as configured."""
     settings = workspace.configuration.novelty
     return Doubt(settings.false_alarm_rate, settings.takeover_rate, settings.score)
+
+
+def _too_few_to_calibrate(answer: Answer) -> str:
+    held_out = answer.doubts.size
+    return (
+        f"{held_out} known faces were held out, too few to keep false alarms at "
+        f"{answer.false_alarm_rate:.1%}. What is more unusual than all of them is called unknown, which "
+        f"1 in {held_out + 1} known faces is. With {math.ceil(1 / answer.false_alarm_rate) - 1} held out it "
+        "would be as asked"
+    )
 
 
 def _refuse_trained(workspace: Workspace) -> None:

@@ -64,6 +64,15 @@ def test_a_guess_may_take_few_faces_and_a_class_that_is_vouched_for_a_fair_share
     assert taken + missed > taken_then + missed_then
 
 
+def test_the_rate_that_was_asked_for_is_kept_where_enough_faces_calibrate(
+    material: tuple[Exemplars, Calibration],
+) -> None:
+    answer = _fitted(material, frozenset())
+    assert answer.kept_rate == 0.01
+    answer.doubts = answer.doubts[:98]
+    assert answer.kept_rate == 1 / 99
+
+
 def test_a_class_that_was_not_learned_answers_for_a_learned_one_that_was_merged_into_it(
     material: tuple[Exemplars, Calibration],
 ) -> None:

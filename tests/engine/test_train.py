@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from owcl.engine import memory
 from owcl.engine.train import train
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
+from owcl.types import UNKNOWN
 from storage import faces
 from tests.conftest import render
 
@@ -30,6 +32,23 @@ def test_a_single_method_is_refused(untrained: Workspace, tmp_path: Path) -> Non
     render(tmp_path / "known" / "stylegan", "sub_pixel", range(20))
     with untrained as workspace, pytest.raises(BadInput, match="stylegan: the only method"):
         train(workspace, tmp_path / "known")
+
+
+def test_few_known_faces_still_tell_the_unknown_and_at_which_rate_is_said(
+    untrained: Workspace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for method in ("real", "sub_pixel"):
+        render(tmp_path / "known" / method, method, range(20))
+    with untrained as workspace, caplog.at_level(logging.WARNING):
+        result = train(workspace, tmp_path / "known")
+        strange = np.random.default_rng(0).integers(0, 256, (1, 3, 48, 48), np.uint8)
+        answer = workspace.answer()
+        judged = answer.attribute(answer.embed(np.zeros(1, np.int64), strange))
+    assert result.false_alarm_rate == 1 / 15
+    assert "14 known faces were held out, too few to keep false alarms at 1.0%" in caplog.text
+    assert "1 in 15 known faces is. With 99 held out it would be as asked" in caplog.text
+    assert judged.p_values.tolist() == [1 / 15]
+    assert judged.class_ids.tolist() == [UNKNOWN]
 
 
 def test_no_video_is_both_learned_and_held_out(untrained: Workspace, tmp_path: Path) -> None:
