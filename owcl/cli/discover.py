@@ -38,6 +38,8 @@ def discover(root: Path, as_json: bool) -> None:
             "faces ingested since the last discovery": result.came_in,
             "faces of no known class": result.pool,
             "new methods": f"{result.value} (between {result.low} and {result.high})",
+            "faces of classes that there were": result.recognised,
+            "faces in no cluster": result.loose,
             "clusters that wait": result.waiting,
         }
     )

@@ -35,10 +35,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of a cluster; `entry` is its class, where it has one."""
+    """What became of a cluster of so many faces; `entry` is its class, where it has one."""
 
     outcome: Outcome
     entry: MethodClass | None
+    faces: int
 
 
 def without(judged: Judged, taken: NDArray[np.int64], smallest: int) -> Judged | None:
@@ -64,6 +65,7 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
     A cluster of which an earlier candidate is a part goes on under that candidate's id.
     """
     promotion = judged.promotion
+    size = len(judged.cluster.member_ids)
     evidence = dict(promotion.evidence)
     if promotion.reasons:
         evidence["reasons"] = list(promotion.reasons)
@@ -73,16 +75,16 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
     cluster_id = _kept(transaction, judged.cluster, sighting)
     if promotion.accepted:
         entry = _promote(transaction, judged, cluster_id, experience, evidence)
-        return Settled("promoted", entry)
+        return Settled("promoted", entry, size)
     if promotion.same_as is not None:
         entry = classes.get(transaction, promotion.same_as)
         outcome: Outcome = "rejected again" if entry.status == "rejected" else "recognised"
         _join(transaction, judged, entry.id, "recognise" if outcome == "recognised" else "reject again")
         clusters.promote(transaction, cluster_id, entry.id)
-        return Settled(outcome, entry)
+        return Settled(outcome, entry, size)
     if not promotion.lacks_only_faces and clusters.get(transaction, cluster_id).times_seen >= PATIENCE:
         clusters.dissolve(transaction, cluster_id)
-    return Settled("waiting", None)
+    return Settled("waiting", None, size)
 
 
 def collecting(transaction: Connection) -> NDArray[np.int64]:

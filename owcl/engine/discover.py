@@ -57,6 +57,10 @@ class DiscoverResult:
     promoted: tuple[MethodClass, ...]
     sizes: dict[int, int]
     """Faces of each promoted class."""
+    recognised: int
+    """Faces of clusters that are more of classes that there were."""
+    loose: int
+    """Faces of no known class that are in no cluster."""
     waiting: int
     """Clusters that are not yet a class."""
     drifted: int
@@ -115,7 +119,7 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     judged = judged_clusters(
         pool, seen.vectors, estimate, also_found_by, registered, reposted, pace, settings, rng
     )
-    return _write(workspace, answer, came_in, len(pool.face_ids), estimate, judged)
+    return _write(workspace, answer, came_in, estimate, judged)
 
 
 def _latest(workspace: Workspace) -> experiences.ExperienceStatus:
@@ -142,6 +146,8 @@ def _nothing_since(workspace: Workspace, experience: int) -> DiscoverResult:
         unseen_below=None,
         promoted=(),
         sizes={},
+        recognised=0,
+        loose=0,
         waiting=waiting,
         drifted=0,
     )
@@ -186,7 +192,6 @@ def _write(
     workspace: Workspace,
     answer: Answer,
     came_in: _CameIn,
-    pool: int,
     estimate: CountEstimate,
     judged: Sequence[Judged],
 ) -> DiscoverResult:
@@ -200,8 +205,8 @@ def _write(
         settled = [settle(transaction, cluster, experience, answer.version) for cluster in judged]
         give_up_unseen(transaction, experience)
         promoted = {
-            one.entry.id: (one.entry, len(cluster.cluster.member_ids))
-            for one, cluster in zip(settled, judged, strict=True)
+            one.entry.id: (one.entry, one.faces)
+            for one in settled
             if one.outcome == "promoted" and one.entry is not None
         }
         value = len(promoted)
@@ -213,13 +218,15 @@ def _write(
     return DiscoverResult(
         experience,
         len(came_in.face_ids),
-        pool,
+        len(estimate.labels),
         value,
         low,
         high,
         estimate.evidence["unseen_below"],
         tuple(entry for entry, _ in promoted.values()),
         {class_id: size for class_id, (_, size) in promoted.items()},
+        sum(one.faces for one in settled if one.outcome == "recognised"),
+        int((estimate.labels < 0).sum()),
         sum(one.outcome == "waiting" for one in settled),
         drifted,
     )

@@ -31,8 +31,11 @@ def test_more_faces_of_a_class_that_was_not_learned_yet_join_it(
         result = discover(workspace)
         with workspace.store.reading() as transaction:
             after = memberships.members(transaction, NUMBER)
+            waiting = sum(len(one.cluster.member_ids) for one in clusters.waiting(transaction))
     assert result.promoted == ()
     assert len(after) > len(before) + 40
+    assert result.recognised == len(after) - len(before)
+    assert result.pool == result.recognised + waiting + result.loose
 
 
 def test_a_night_in_which_nothing_new_came_in_is_no_error(
