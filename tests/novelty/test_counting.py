@@ -100,9 +100,14 @@ def test_an_estimate_says_how_small_a_class_may_go_unseen(rng: np.random.Generat
 
 def test_resamples_of_a_large_pool_are_small_and_hold_every_cluster(rng: np.random.Generator) -> None:
     labels = np.repeat([0, 1, NO_CLUSTER], [50_000, 60, 3_000])
-    rows = resample(labels, rng)
+    rows = resample(labels, 30, rng)
     assert len(rows) <= LARGEST_RESAMPLE
     assert (labels[rows] == 1).sum() == 48
+
+
+def test_a_resample_leaves_more_than_a_class_of_each_of_many_clusters(rng: np.random.Generator) -> None:
+    labels = np.repeat(np.arange(40), 60)
+    assert np.bincount(labels[resample(labels, 30, rng)]).tolist() == [48] * 40
 
 
 def test_clusters_below_a_size_are_none_and_the_others_are_numbered_anew() -> None:

@@ -92,7 +92,7 @@ class PartitionCount(ABC):
         labels = self.partition(points, self.smallest, rng)
         resampled = []
         for _ in range(RESAMPLES):
-            rows = resample(labels, rng)
+            rows = resample(labels, self.smallest, rng)
             smallest = max(2, round(RESAMPLED * self.smallest))
             resampled.append((rows, self.partition(points[rows], smallest, rng)))
         counts = [clusters_of(found) for _, found in resampled]

@@ -13,16 +13,24 @@ RESAMPLES = 20
 RESAMPLED = 0.8
 """Share of each cluster that a resample holds."""
 LARGEST_RESAMPLE = 1000
-"""Faces of one."""
+"""Faces of one, or `SPARED` times the smallest class for each cluster where these are more."""
+SPARED = 2
+"""With an upper limit of fewer, what a resample loses of a class would leave too few to be one."""
 AGREEING = 2 / 3
 """Share of the resamples that overrules the count of the whole pool."""
 SAME_CLUSTER = 0.6
 """Jaccard similarity above which a resample's cluster is the same."""
 
 
-def resample(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw rows of a pool, with an upper limit for each cluster where the pool is large."""
-    cap = max(1, LARGEST_RESAMPLE // (clusters_of(labels) + 1))
+def resample(labels: NDArray[np.int64], smallest: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw rows of a pool, with an upper limit for each cluster where the pool is large.
+
+    Args:
+        labels: `(M,)` partition of the pool.
+        smallest: faces that make a class.
+        rng: draws them.
+    """
+    cap = max(SPARED * smallest, LARGEST_RESAMPLE // (clusters_of(labels) + 1))
     if len(labels) <= LARGEST_RESAMPLE:
         cap = len(labels)
     drawn = []
