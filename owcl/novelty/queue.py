@@ -60,7 +60,7 @@ def most_useful(
         best = int(value.argmax())
         chosen.append(best)
         value = value * np.clip((1 - candidates @ candidates[best]) / TWIN, 1e-6, 1)
-        value[best] = -1.0
+        value[best] = -np.inf
     found = np.array(chosen, np.int64)
     return Queue(found, rivals[found], doubts[found])
 

@@ -62,6 +62,11 @@ def test_no_face_is_asked_about_twice_and_no_more_than_there_are(rng: np.random.
     assert ((found.doubts >= 0) & (found.doubts <= 1)).all()
 
 
+def test_of_many_copies_of_one_picture_each_is_asked_about_once() -> None:
+    found = most_useful(at(*[0] * 80), scores(*[0.5] * 80), standing(*[FIRST] * 80), 80)
+    assert sorted(found.rows.tolist()) == list(range(80))
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_class_leaves_nothing_to_doubt(count: int) -> None:
     found = most_useful(at(*range(count)), np.ones((count, 1)), standing(*[FIRST] * count), 5)
