@@ -73,6 +73,18 @@ def test_a_face_scores_the_same_whoever_is_beside_it(
 
 
 @every_score
+def test_no_face_has_no_score(name: str, fitted: dict[str, OpenSetScore]) -> None:
+    assert fitted[name].score(np.empty((0, 24), np.float32)).shape == (0,)
+
+
+def test_a_mixture_may_be_of_a_single_face(rng: np.random.Generator) -> None:
+    embeddings, _ = known_faces(40, rng)
+    labels = np.repeat([0, 1], [1, 39])
+    scores = score_named("mixtures").fit(embeddings, labels).score(np.stack([embeddings[0], -embeddings[0]]))
+    assert scores[0] < scores[1]
+
+
+@every_score
 def test_what_is_not_finite_is_refused(
     name: str, fitted: dict[str, OpenSetScore], rng: np.random.Generator
 ) -> None:

@@ -32,18 +32,22 @@ class MixtureScore:
         refuse_nan(embeddings)
         points = embeddings.astype(np.float64)
         floor = SMALLEST_VARIANCE * float(points.var(axis=0).mean())
-        self._mixtures = [
-            GaussianMixture(
-                min(COMPONENTS, len(faces)), covariance_type="diag", reg_covar=floor, random_state=0
-            ).fit(faces)
-            for faces in (points[labels == label] for label in np.unique(labels))
-        ]
+        self._mixtures = [_mixture(points[labels == label], floor) for label in np.unique(labels)]
         return self
 
     def score(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return `(N,)` scores of `(N, D)` embeddings, in nats."""
         refuse_nan(embeddings)
+        if not len(embeddings):
+            return np.empty(0)
         points = embeddings.astype(np.float64)
         likelihoods = np.stack([mixture.score_samples(points) for mixture in self._mixtures])
         score: NDArray[np.float64] = -likelihoods.max(axis=0)
         return score
+
+
+def _mixture(faces: NDArray[np.float64], floor: float) -> GaussianMixture:
+    components = min(COMPONENTS, len(faces))
+    mixture = GaussianMixture(components, covariance_type="diag", reg_covar=floor, random_state=0)
+    # A single face is refused; twice the same has the same mean and, but for the floor, no variance.
+    return mixture.fit(faces if len(faces) > 1 else faces.repeat(2, axis=0))
