@@ -21,6 +21,7 @@ TOO_SLOW_TO_TELL = (
     "came in slowly, and too few known faces are held out to tell it from unusual ones among those; more in "
     "less time are needed, or a person who adopts it"
 )
+ONLY_A_PERSON_CAN_TELL = "more of it would tell no more, and a person may adopt it"
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ def judge(
     too_few = different < smallest
     if too_few:
         lacking.append(f"{_said(len(members), different)}, {smallest} make a class")
-    likely = same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW
-    if likely and len(members) < LARGEST_SIDE:
-        lacking.append(f"more of class {nearest}, as it seems; more faces are needed to be sure")
+    if same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW:
+        sure = "more faces are needed to be sure" if len(members) < LARGEST_SIDE else ONLY_A_PERSON_CAN_TELL
+        lacking.append(f"more of class {nearest}, as it seems; {sure}")
     if gathered is not None and gathered.p_value > IMPROBABLE:
         lacking.append(NO_FASTER if gathered.alike else TOO_SLOW_TO_TELL)
     reasons = list(lacking)

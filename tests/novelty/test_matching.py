@@ -78,6 +78,18 @@ def test_faces_that_seem_to_be_of_a_class_wait_until_there_are_enough_to_tell(
     assert judge(_cloud(300, 0.05, rng), 300, np.full(300, 0.01), 1.0, known, 30, rng).same_as == 7
 
 
+def test_however_many_seem_to_be_of_a_class_with_few_exemplars_they_are_no_other(
+    rng: np.random.Generator,
+) -> None:
+    """Of 30 exemplars the interval is as wide for 400 faces as for 4,000."""
+    known = [{7: _cloud(30, 0, rng)} for _ in range(20)]
+    judged = [judge(_cloud(400, 0, rng), 400, np.full(400, 0.01), 1.0, one, 30, rng) for one in known]
+    assert not any(one.accepted for one in judged)
+    unsure = [one for one in judged if one.same_as is None]
+    assert unsure
+    assert all("a person may adopt it" in one.reasons[0] and one.lacks_only_faces for one in unsure)
+
+
 def test_small_and_unstable_clusters_wait_with_reasons(rng: np.random.Generator) -> None:
     promotion = judge(_cloud(25, 3, rng), 25, np.full(25, 0.01), 0.3, {7: _cloud(60, 0, rng)}, 30, rng)
     assert promotion.reasons == (
