@@ -108,4 +108,6 @@ def _faster(
     two = betaln(counted + JEFFREYS, passed - counted + JEFFREYS) - betaln(JEFFREYS, JEFFREYS)
     one = betaln(alike + counted + JEFFREYS, others + passed - counted + JEFFREYS)
     one = one - betaln(alike + JEFFREYS, others + JEFFREYS)
-    return np.where(counted * (alike + others) > alike * passed, np.exp(two - one), 0.0)
+    faster = counted * (alike + others) > alike * passed
+    with np.errstate(over="ignore"):  # A factor beyond all numbers is infinite, and its reciprocal 0.
+        return np.exp(np.where(faster, two - one, -np.inf))

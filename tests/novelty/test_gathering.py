@@ -92,6 +92,16 @@ def test_outliers_of_a_class_that_is_most_of_the_stream_are_no_arrival(seed: int
     assert no_arrival.p_value > IMPROBABLE > arrival.p_value
 
 
+@pytest.mark.parametrize(("alike", "passed", "p_value"), [(250, 100_000, 1.0), (0, 2_000, 0.0)])
+def test_counts_beyond_all_doubt_are_no_trouble(
+    alike: int, passed: int, p_value: float, rng: np.random.Generator
+) -> None:
+    """Either so many held-out faces are like the cluster, or so many came in and none is."""
+    held_out = np.concatenate([cloud(1000 - alike, 0, rng), cloud(alike, 5, rng)])
+    came = np.ones(40 if alike else 2_000, np.int64)
+    assert judged(came, np.ones(passed, np.int64), held_out, rng).p_value == p_value
+
+
 def test_too_few_held_out_faces_vouch_for_nothing(rng: np.random.Generator) -> None:
     assert judged(each(3, 10), each(3, 60), cloud(19, 0, rng), rng) == Gathering(1.0, 0)
 
