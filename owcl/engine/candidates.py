@@ -19,8 +19,8 @@ AUTOMATIC = "owcl"
 SAME_CANDIDATE = 0.5
 """Share of a candidate's faces that are in a cluster which is the same candidate."""
 PATIENCE = 3
-"""Sightings after which a candidate that lacks more than faces is given up; and experiences after which any
-is that was not seen again."""
+"""Sightings that lack more than faces after which a candidate is given up; and experiences after which any is
+that was not seen again."""
 
 Outcome = Literal["promoted", "recognised", "rejected again", "waiting"]
 
@@ -71,8 +71,14 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
         evidence["reasons"] = list(promotion.reasons)
     if promotion.drifted:
         evidence["drifted"] = True
+    candidate = _seen_before(transaction, judged.cluster, experience)
+    doubted = 0 if candidate is None else candidate.sighting.evidence.get("times_doubted", 0)
+    if not promotion.accepted and not promotion.lacks_only_faces:
+        doubted += 1
+    if doubted:
+        evidence["times_doubted"] = doubted
     sighting = clusters.Sighting(experience, model_version, evidence)
-    cluster_id = _kept(transaction, judged.cluster, sighting)
+    cluster_id = _kept(transaction, candidate, judged.cluster, sighting)
     if promotion.accepted:
         entry = _promote(transaction, judged, cluster_id, experience, evidence)
         return Settled("promoted", entry, size)
@@ -82,7 +88,7 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
         _join(transaction, judged, entry.id, "recognise" if outcome == "recognised" else "reject again")
         clusters.promote(transaction, cluster_id, entry.id)
         return Settled(outcome, entry, size)
-    if not promotion.lacks_only_faces and clusters.get(transaction, cluster_id).times_seen >= PATIENCE:
+    if doubted >= PATIENCE:
         clusters.dissolve(transaction, cluster_id)
     return Settled("waiting", None, size)
 
@@ -124,18 +130,29 @@ def give_up_unseen(transaction: Connection, experience: int) -> None:
             clusters.dissolve(transaction, candidate.id)
 
 
-def _kept(transaction: Connection, cluster: Cluster, sighting: clusters.Sighting) -> int:
-    """Write the cluster, as a sighting of the candidate that it holds most of, and return its id."""
-    shares = {
-        candidate.id: float(np.isin(candidate.cluster.member_ids, cluster.member_ids).mean())
-        for candidate in clusters.in_state(transaction, "candidate")
-        if candidate.sighting.experience < sighting.experience
-    }
-    best = max(shares, key=lambda candidate: shares[candidate], default=None)
-    if best is None or shares[best] < SAME_CANDIDATE:
+def _seen_before(transaction: Connection, cluster: Cluster, experience: int) -> clusters.StoredCluster | None:
+    """Return the candidate of an earlier experience that the cluster holds most of, and at least half of."""
+
+    def share(candidate: clusters.StoredCluster) -> float:
+        return float(np.isin(candidate.cluster.member_ids, cluster.member_ids).mean())
+
+    candidates = clusters.in_state(transaction, "candidate")
+    earlier = [one for one in candidates if one.sighting.experience < experience]
+    best = max(earlier, key=share, default=None)
+    return best if best is not None and share(best) >= SAME_CANDIDATE else None
+
+
+def _kept(
+    transaction: Connection,
+    candidate: clusters.StoredCluster | None,
+    cluster: Cluster,
+    sighting: clusters.Sighting,
+) -> int:
+    """Write the cluster, as a sighting of the candidate if there is one, and return its id."""
+    if candidate is None:
         return clusters.add(transaction, cluster, sighting)
-    clusters.see_again(transaction, best, cluster, sighting)
-    return best
+    clusters.see_again(transaction, candidate.id, cluster, sighting)
+    return candidate.id
 
 
 def _promote(

@@ -84,6 +84,14 @@ def test_a_candidate_that_stays_unstable_is_given_up_at_the_third_sighting(store
     assert states(store)["candidate"] == [2]
 
 
+def test_sightings_at_which_only_faces_were_missing_do_not_count_against_a_candidate(store: Store) -> None:
+    for experience, promotion in enumerate((FEW, FEW, UNSTABLE, FEW, UNSTABLE)):
+        seen(store, range(1, 41), promotion, experience)
+        assert states(store)["candidate"] == [1]
+    seen(store, range(1, 41), UNSTABLE, 5)
+    assert states(store) == {"candidate": [], "promoted": [], "dissolved": [1]}
+
+
 def test_the_faces_of_candidates_are_looked_at_again_whatever_a_model_says_of_them(store: Store) -> None:
     with store.reading() as transaction:
         assert collecting(transaction).tolist() == []
