@@ -62,7 +62,8 @@ def without(judged: Judged, taken: NDArray[np.int64], smallest: int) -> Judged |
 def settle(transaction: Connection, judged: Judged, experience: int, model_version: int) -> Settled:
     """Act on the verdict on a cluster, with one decision in the log for each change of a class.
 
-    A cluster of which an earlier candidate is a part goes on under that candidate's id.
+    A cluster of which an earlier candidate is a part goes on under that candidate's id. One that looks like a
+    class out of which a person has taken every face of it waits.
     """
     promotion = judged.promotion
     size = len(judged.cluster.member_ids)
@@ -84,10 +85,13 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
         return Settled("promoted", entry, size)
     if promotion.same_as is not None:
         entry = classes.get(transaction, promotion.same_as)
-        outcome: Outcome = "rejected again" if entry.status == "rejected" else "recognised"
-        _join(transaction, judged, entry.id, "recognise" if outcome == "recognised" else "reject again")
-        clusters.promote(transaction, cluster_id, entry.id)
-        return Settled(outcome, entry, size)
+        joining = np.setdiff1d(judged.cluster.member_ids, memberships.taken_out(transaction, entry.id))
+        if len(joining):
+            outcome: Outcome = "rejected again" if entry.status == "rejected" else "recognised"
+            verb = "recognise" if outcome == "recognised" else "reject again"
+            _join(transaction, judged.cluster, joining, entry.id, verb)
+            clusters.promote(transaction, cluster_id, entry.id)
+            return Settled(outcome, entry, size)
     if doubted >= PATIENCE:
         clusters.dissolve(transaction, cluster_id)
     return Settled("waiting", None, size)
@@ -168,14 +172,14 @@ def _promote(
     return classes.get(transaction, class_id)
 
 
-def _join(transaction: Connection, judged: Judged, class_id: int, verb: str) -> None:
-    """Let the faces of a cluster belong to a class, but for those that were taken out of it before."""
-    joining = np.setdiff1d(judged.cluster.member_ids, memberships.taken_out(transaction, class_id))
+def _join(
+    transaction: Connection, cluster: Cluster, joining: NDArray[np.int64], class_id: int, verb: str
+) -> None:
     after = {"faces": len(joining)}
     decision = decisions.record(
         transaction, decisions.Change(AUTOMATIC, verb, f"class {class_id}", {}, after)
     )
-    memberships.assign(transaction, joining, class_id, grounds(judged.cluster, decision))
+    memberships.assign(transaction, joining, class_id, grounds(cluster, decision))
 
 
 def grounds(cluster: Cluster, decision: int) -> memberships.Grounds:

@@ -212,3 +212,14 @@ def test_what_was_taken_out_of_a_class_does_not_join_it_with_more_faces_of_it(st
     with store.reading() as transaction:
         assert memberships.members(transaction, first.id).tolist() == [*range(3, 22), *range(41, 51)]
         assert decisions.history(transaction)[0].after == {"faces": 11}
+
+
+def test_faces_that_were_all_taken_out_of_the_class_that_they_look_like_wait(store: Store) -> None:
+    entry = seen(store, range(1, 41), GOOD, 1).entry
+    assert entry is not None
+    registry.release(store, str(entry.id), range(1, 21), "anna")
+    again = Promotion(False, entry.id, (f"cannot be told from class {entry.id}",), False, {})
+    assert seen(store, range(1, 21), again, 2).outcome == "waiting"
+    with store.reading() as transaction:
+        assert [one.id for one in clusters.waiting(transaction)] == [2]
+        assert decisions.history(transaction)[0].verb == "release"
