@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from owcl.models.embed import embed
 from owcl.models.network import Network
 from owcl.novelty.matching import SAME_BELOW, SMALLEST_SIDE, judge_same
 from owcl.novelty.promotion import STABLE
-from owcl.types import MethodClass
+from owcl.types import MethodClass, ModelVersion
 from storage import classes, clusters, memberships, models
 
 LARGEST_LOOK = 1000
@@ -69,9 +70,7 @@ def proposals(workspace: Workspace, report: Report = silent) -> list[Proposal]:
     looks = {class_id: known.images[known.class_ids == class_id] for class_id in live}
     looks |= {entry.id: workspace.pixels(members[entry.id][-SIDE:])[1] for entry in discovered}
     for number, younger in enumerate(discovered, start=1):
-        # A network that learned to tell two classes apart says nothing about whether they are two.
-        before = [version for version in versions if younger.id not in version.class_ids][-1]
-        network, _, _ = checkpoint.load(workspace.root / before.weights)
+        network, _, _ = checkpoint.load(workspace.root / last_without(versions, younger.id).weights)
         found += _merges(network, live, looks, younger, workspace.rng("merges", younger.id))
         report("comparing classes", number, len(discovered))
     counting = _counting(workspace, answer, known)
@@ -124,6 +123,16 @@ def _counting(workspace: Workspace, answer: Answer, known: Exemplars) -> Countin
     reference = memory.reference_sample(known, workspace.rng("reference", answer.version))
     # A part of a class that lies where another class does is what a split is for, and no false alarm.
     return Counting(workspace.configuration.novelty, answer.network, reference, false_share=0.0)
+
+
+def last_without(versions: Sequence[ModelVersion], class_id: int) -> ModelVersion:
+    """Return the last of `versions`, oldest first, before a class was learned for the first time.
+
+    A network that learned to tell two classes apart says nothing about whether they are two; and a later one
+    without the class, which was rejected for a while, began with what that one had learned.
+    """
+    *_, last = takewhile(lambda version: class_id not in version.class_ids, versions)
+    return last
 
 
 def _merges(

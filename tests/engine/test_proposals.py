@@ -11,11 +11,11 @@ import pytest
 
 from owcl.cli.main import run
 from owcl.engine import class_view, registry
-from owcl.engine.proposals import proposals, proposed_part
+from owcl.engine.proposals import last_without, proposals, proposed_part
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
-from owcl.types import Cluster
+from owcl.types import Cluster, ModelVersion
 from storage import classes, clusters, memberships
 
 
@@ -93,6 +93,13 @@ def test_halves_of_one_method_are_proposed_to_be_merged(copied: Path) -> None:
         (proposal,) = proposals(workspace)
     assert (proposal.verb, [entry.id for entry in proposal.classes]) == ("merge", [half.id, whole])
     assert proposal.evidence["auc"] <= 0.65
+
+
+def test_a_network_that_began_with_one_which_had_learned_a_class_is_not_asked_about_it() -> None:
+    learned = [(1, 2), (1, 2, 7), (1, 2), (1, 2, 7)]
+    versions = [ModelVersion(number, None, "", {}, ids) for number, ids in enumerate(learned, start=1)]
+    assert last_without(versions, 7).id == 1
+    assert last_without(versions, 8).id == 4
 
 
 def test_a_split_needs_faces_or_a_proposal_and_not_both(
