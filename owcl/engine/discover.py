@@ -111,8 +111,8 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     reposted = Reposted(answer, pool.held_out, rng)
     pace = Pace(workspace, answer, pool.held_out, experience, came_in.face_ids)
     # Known faces of several methods that came posted again fall apart by method; they are no arrivals.
-    drifted = enumerate(reposted.compared(seen.vectors, estimate, workspace.rng("drifted", experience)))
-    whole = frozenset(cluster for cluster, verdict in drifted if is_reposted(verdict))
+    compared = reposted.compared(seen.vectors, pool.images, estimate, workspace.rng("drifted", experience))
+    whole = frozenset(cluster for cluster, verdict in enumerate(compared) if is_reposted(verdict))
     estimate = counting.divided(estimate, seen, workspace.rng("division", experience), whole)
     also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
     registered = {**counting.by_class(), **_unlearned(workspace, answer, learned)}

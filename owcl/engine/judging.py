@@ -17,7 +17,7 @@ from owcl.faces.likeness import different_pictures
 from owcl.faces.reposting import reposted_views
 from owcl.models.embed import embed
 from owcl.novelty.base import CountEstimate
-from owcl.novelty.drift import compared_with_reposted, is_reposted
+from owcl.novelty.drift import LARGEST_SIDE, compared_with_reposted, is_reposted
 from owcl.novelty.gathering import Gathering, Incoming, gathered_by_chance
 from owcl.novelty.matching import Verdict
 from owcl.novelty.promotion import judge
@@ -52,7 +52,7 @@ def judged_clusters(
         settings: how many faces make a class.
         rng: draws the folds of the probes.
     """
-    compared = reposted.compared(vectors, estimate, rng)
+    compared = reposted.compared(vectors, pool.images, estimate, rng)
     beside_reposted = any(map(is_reposted, compared))
     judged = []
     for cluster, (stability, others, verdict) in enumerate(
@@ -60,9 +60,10 @@ def judged_clusters(
     ):
         inside = estimate.labels == cluster
         members = vectors[inside]
+        pictures = _pictures(pool.images[inside], max(LARGEST_SIDE, settings.smallest_class), rng)
         promotion = judge(
             members,
-            different_pictures(pool.images[inside], settings.smallest_class),
+            len(pictures),
             pool.p_values[inside],
             stability,
             registered,
@@ -70,11 +71,18 @@ def judged_clusters(
             rng,
             verdict,
             others,
+            pictures=pictures,
             beside_reposted=beside_reposted,
             gathered=pace.gathered(pool.face_ids[inside], members),
         )
         judged.append(Judged(Cluster(pool.face_ids[inside], members.mean(axis=0), stability), promotion))
     return judged
+
+
+def _pictures(images: NDArray[np.uint8], enough: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return rows of faces of which none is a copy of another, so many of them drawn where there are more."""
+    order = np.arange(len(images)) if len(images) <= enough else rng.permutation(len(images))
+    return np.sort(order[different_pictures(images[order], enough)])
 
 
 class Reposted:
@@ -92,12 +100,26 @@ class Reposted:
         self._rng = rng
 
     def compared(
-        self, vectors: NDArray[np.float32], estimate: CountEstimate, rng: np.random.Generator
+        self,
+        vectors: NDArray[np.float32],
+        images: NDArray[np.uint8],
+        estimate: CountEstimate,
+        rng: np.random.Generator,
     ) -> list[Verdict | None]:
-        """Say of each cluster of `(M, D)` embeddings whether it is known faces that were posted again."""
+        """Say of each cluster of M faces whether it is known ones that were posted again.
+
+        Args:
+            vectors: `(M, D)` embeddings.
+            images: `(M, 3, H, W)`.
+            estimate: which clusters there are.
+            rng: draws what is compared.
+        """
+        clusters = [np.flatnonzero(estimate.labels == cluster) for cluster in range(estimate.value)]
         return [
-            compared_with_reposted(vectors[estimate.labels == cluster], *self._views, rng)
-            for cluster in range(estimate.value)
+            compared_with_reposted(
+                vectors[rows[_pictures(images[rows], LARGEST_SIDE, rng)]], *self._views, rng
+            )
+            for rows in clusters
         ]
 
     @cached_property

@@ -16,21 +16,22 @@ BATCH = 1000
 """Faces that are made small at a time."""
 
 
-def different_pictures(images: NDArray[np.uint8], enough: int) -> int:
-    """Count pictures of which none is a copy of another, whatever was done to it; at most `enough`.
+def different_pictures(images: NDArray[np.uint8], enough: int) -> NDArray[np.int64]:
+    """Return the rows of pictures of which none is a copy of another, whatever was done to it.
 
     Frames of a video that hardly differ are copies too.
 
     Args:
         images: `(N, 3, H, W)` faces.
-        enough: number beyond which nobody asks; time grows with it and with N, not with the square of N.
+        enough: how many are returned at most; time grows with it and with N, not with the square of N.
     """
-    left = _small(images)
-    count = 0
-    while len(left) and count < enough:
-        left = left[left @ left[0] < ALIKE]
-        count += 1
-    return count
+    left, rows = _small(images), np.arange(len(images))
+    found: list[np.int64] = []
+    while len(left) and len(found) < enough:
+        found.append(rows[0])
+        others = left @ left[0] < ALIKE
+        left, rows = left[others], rows[others]
+    return np.array(found, np.int64)
 
 
 def _small(images: NDArray[np.uint8]) -> NDArray[np.float32]:

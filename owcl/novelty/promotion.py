@@ -52,6 +52,7 @@ def judge(
     reposted: Verdict | None = None,
     also_found_by: Sequence[str] = (),
     *,
+    pictures: NDArray[np.int64] | None = None,
     beside_reposted: bool = False,
     gathered: Gathering | None = None,
 ) -> Promotion:
@@ -60,7 +61,7 @@ def judge(
     Args:
         members: `(M, D)` embeddings.
         different: pictures among the members that are no copies of one another. One picture that many people
-            post is no generator; so these are counted, not the faces, and from `smallest` on no further.
+            post is no generator; so these are counted, not the faces, and from some number on no further.
         p_values: `(M,)` of the members.
         stability: share of resamples in which the cluster came back.
         classes: `(N, D)` exemplars of the registered classes, under the same model. A cluster is not
@@ -69,11 +70,14 @@ def judge(
         rng: draws the folds of the probes, and what they see of a large cluster.
         reposted: the cluster compared with known faces that were posted again, where there are enough.
         also_found_by: estimators that have found the same cluster.
+        pictures: rows of members that the probes see, none a copy of another, since a copy among the faces
+            that a probe learned gives away one that it has to judge; a sample of all where none are named.
         beside_reposted: whether known faces that were posted again came with it, of which it may be a part;
             then it must clearly be something else.
         gathered: what the time that it took says for known faces; None where enough came in at once.
     """
-    verdicts = _against(members, classes, rng)
+    seen = members[sample(len(members), LARGEST_SIDE, rng) if pictures is None else pictures]
+    verdicts = _against(seen, classes, rng)
     by_auc = sorted(verdicts, key=lambda class_id: verdicts[class_id].auc)
     nearest = next(iter(by_auc), None)
     same_as = next((class_id for class_id in by_auc if verdicts[class_id].answer == "same"), None)
@@ -82,7 +86,7 @@ def judge(
     if too_few:
         lacking.append(f"{_said(len(members), different)}, {smallest} make a class")
     if same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW:
-        sure = "more faces are needed to be sure" if len(members) < LARGEST_SIDE else ONLY_A_PERSON_CAN_TELL
+        sure = "more faces are needed to be sure" if len(seen) < LARGEST_SIDE else ONLY_A_PERSON_CAN_TELL
         lacking.append(f"more of class {nearest}, as it seems; {sure}")
     if gathered is not None and gathered.p_value > IMPROBABLE:
         lacking.append(NO_FASTER if gathered.alike else TOO_SLOW_TO_TELL)
@@ -121,11 +125,10 @@ def _said(faces: int, different: int) -> str:
 
 
 def _against(
-    members: NDArray[np.float32], classes: Mapping[int, NDArray[np.float32]], rng: np.random.Generator
+    seen: NDArray[np.float32], classes: Mapping[int, NDArray[np.float32]], rng: np.random.Generator
 ) -> dict[int, Verdict]:
-    if len(members) < SMALLEST_SIDE:
+    if len(seen) < SMALLEST_SIDE:
         return {}
-    seen = members[sample(len(members), LARGEST_SIDE, rng)]
     return {
         class_id: judge_same(seen, exemplars, rng)
         for class_id, exemplars in classes.items()

@@ -20,25 +20,25 @@ def photographs(forge64: Path) -> NDArray[np.uint8]:
 
 
 def test_faces_of_people_are_different_pictures(photographs: NDArray[np.uint8]) -> None:
-    assert different_pictures(photographs, 1000) == 60
-    assert different_pictures(photographs, 30) == 30
-    assert different_pictures(photographs[:0], 30) == 0
+    assert len(different_pictures(photographs, 1000)) == 60
+    assert len(different_pictures(photographs, 30)) == 30
+    assert len(different_pictures(photographs[:0], 30)) == 0
 
 
 def test_copies_of_one_picture_are_one_whatever_was_done_to_them(
     photographs: NDArray[np.uint8], rng: np.random.Generator
 ) -> None:
     for one in photographs[:5]:
-        assert different_pictures(reposted_views(np.repeat(one[None], 60, axis=0), rng), 30) == 1
+        assert len(different_pictures(reposted_views(np.repeat(one[None], 60, axis=0), rng), 30)) == 1
 
 
 def test_a_photograph_and_its_copy_are_one_among_others(
     photographs: NDArray[np.uint8], rng: np.random.Generator
 ) -> None:
     both = np.concatenate([photographs, reposted_views(photographs, rng)])
-    assert different_pictures(rng.permutation(both), 1000) == 60
+    assert len(different_pictures(rng.permutation(both), 1000)) == 60
 
 
 def test_faces_of_one_brightness_all_over_are_one_picture() -> None:
     blank = np.repeat(np.arange(0, 200, 10, dtype=np.uint8), 3 * 48 * 48).reshape(20, 3, 48, 48)
-    assert different_pictures(blank, 30) == 1
+    assert len(different_pictures(blank, 30)) == 1

@@ -107,6 +107,26 @@ def test_copies_of_one_picture_are_no_class(rng: np.random.Generator) -> None:
     assert judge(others, 30, np.full(69, 0.01), 1.0, {}, 30, rng).accepted
 
 
+def test_copies_of_faces_of_a_class_are_not_told_from_it_by_each_other(rng: np.random.Generator) -> None:
+    """A probe that has learned a copy knows the face that it is to judge."""
+    pictures, p_values = np.arange(0, 400, 10), np.full(400, 0.01)
+    found = [
+        judge(
+            np.repeat(_cloud(40, 0, rng), 10, axis=0),
+            len(pictures),
+            p_values,
+            1.0,
+            {7: _cloud(100, 0, rng)},
+            30,
+            rng,
+            pictures=pictures,
+        )
+        for _ in range(20)
+    ]
+    assert np.mean([one.evidence["auc_to_nearest_class"] for one in found]) < 0.54
+    assert {one.evidence["size"] for one in found} == {400}
+
+
 def test_a_class_of_too_few_exemplars_to_compare_with_is_named(rng: np.random.Generator) -> None:
     classes = {7: _cloud(60, 0, rng), 8: _cloud(19, -2, rng)}
     evidence = judge(_cloud(60, 2, rng), 60, np.full(60, 0.01), 1.0, classes, 30, rng).evidence
