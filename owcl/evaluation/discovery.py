@@ -165,7 +165,10 @@ def latency(faces: Sequence[int], promoted: int | None) -> Latency:
 
 
 def latency_summary(latencies: Sequence[Latency]) -> dict[str, float]:
-    """Return medians, infinite where half were never discovered, and the share within one experience."""
+    """Return lower medians and the share within one experience.
+
+    The medians are infinite where more than half of the methods were never discovered.
+    """
     waited = np.array([(one.faces, one.experiences) for one in latencies]).reshape(-1, 2)
     if not len(waited):
         return dict.fromkeys(("median_faces", "median_experiences", "within_one"), math.nan)
