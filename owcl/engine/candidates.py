@@ -65,36 +65,39 @@ def settle(transaction: Connection, judged: Judged, experience: int, model_versi
     A cluster of which an earlier candidate is a part goes on under that candidate's id. One that looks like a
     class out of which a person has taken every face of it waits.
     """
-    promotion = judged.promotion
-    size = len(judged.cluster.member_ids)
+    cluster, promotion = judged.cluster, judged.promotion
+    size = len(cluster.member_ids)
+    candidate = _seen_before(transaction, cluster, experience)
+    doubted = _times_doubted(candidate, promotion)
+    evidence = _evidence(promotion, doubted)
+    sighting = clusters.Sighting(experience, model_version, evidence)
+    cluster_id = _kept(transaction, candidate, cluster, sighting)
+    if promotion.accepted:
+        return Settled("promoted", _promote(transaction, judged, cluster_id, experience, evidence), size)
+    if promotion.same_as is not None:
+        entry = classes.get(transaction, promotion.same_as)
+        if _joined(transaction, cluster, cluster_id, entry):
+            return Settled("rejected again" if entry.status == "rejected" else "recognised", entry, size)
+    if doubted >= PATIENCE:
+        clusters.dissolve(transaction, cluster_id)
+    return Settled("waiting", None, size)
+
+
+def _times_doubted(candidate: clusters.StoredCluster | None, promotion: Promotion) -> int:
+    """Return how many sightings of a candidate, this one among them, lacked more than faces."""
+    before: int = 0 if candidate is None else candidate.sighting.evidence.get("times_doubted", 0)
+    return before + (not promotion.accepted and not promotion.lacks_only_faces)
+
+
+def _evidence(promotion: Promotion, doubted: int) -> dict[str, Any]:
     evidence = dict(promotion.evidence)
     if promotion.reasons:
         evidence["reasons"] = list(promotion.reasons)
     if promotion.drifted:
         evidence["drifted"] = True
-    candidate = _seen_before(transaction, judged.cluster, experience)
-    doubted = 0 if candidate is None else candidate.sighting.evidence.get("times_doubted", 0)
-    if not promotion.accepted and not promotion.lacks_only_faces:
-        doubted += 1
     if doubted:
         evidence["times_doubted"] = doubted
-    sighting = clusters.Sighting(experience, model_version, evidence)
-    cluster_id = _kept(transaction, candidate, judged.cluster, sighting)
-    if promotion.accepted:
-        entry = _promote(transaction, judged, cluster_id, experience, evidence)
-        return Settled("promoted", entry, size)
-    if promotion.same_as is not None:
-        entry = classes.get(transaction, promotion.same_as)
-        joining = np.setdiff1d(judged.cluster.member_ids, memberships.taken_out(transaction, entry.id))
-        if len(joining):
-            outcome: Outcome = "rejected again" if entry.status == "rejected" else "recognised"
-            verb = "recognise" if outcome == "recognised" else "reject again"
-            _join(transaction, judged.cluster, joining, entry.id, verb)
-            clusters.promote(transaction, cluster_id, entry.id)
-            return Settled(outcome, entry, size)
-    if doubted >= PATIENCE:
-        clusters.dissolve(transaction, cluster_id)
-    return Settled("waiting", None, size)
+    return evidence
 
 
 def collecting(transaction: Connection) -> NDArray[np.int64]:
@@ -172,14 +175,18 @@ def _promote(
     return classes.get(transaction, class_id)
 
 
-def _join(
-    transaction: Connection, cluster: Cluster, joining: NDArray[np.int64], class_id: int, verb: str
-) -> None:
+def _joined(transaction: Connection, cluster: Cluster, cluster_id: int, entry: MethodClass) -> bool:
+    """Let faces of a cluster join a class, but for those that were taken out of it; False if all were."""
+    joining = np.setdiff1d(cluster.member_ids, memberships.taken_out(transaction, entry.id))
+    if not len(joining):
+        return False
+    verb = "reject again" if entry.status == "rejected" else "recognise"
     after = {"faces": len(joining)}
-    decision = decisions.record(
-        transaction, decisions.Change(AUTOMATIC, verb, f"class {class_id}", {}, after)
-    )
-    memberships.assign(transaction, joining, class_id, grounds(cluster, decision))
+    change = decisions.Change(AUTOMATIC, verb, f"class {entry.id}", {}, after)
+    decision = decisions.record(transaction, change)
+    memberships.assign(transaction, joining, entry.id, grounds(cluster, decision))
+    clusters.promote(transaction, cluster_id, entry.id)
+    return True
 
 
 def grounds(cluster: Cluster, decision: int) -> memberships.Grounds:
