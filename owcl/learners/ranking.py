@@ -36,6 +36,7 @@ from owcl.learners.local_contrast import (
     sorted_pairs,
     unevenness,
 )
+from owcl.learners.sampling import Round
 from owcl.models.localiser import Localisation, Localiser
 
 ORDER_STARTS = 0.05
@@ -103,11 +104,9 @@ class Ranking(nn.Module):
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """Yield `(B,)` rows, all faces once before any comes again."""
-        size = min(self.recipe.batch_size, len(labels))
+        faces = Round(np.arange(len(labels)), rng, shuffle_again=True)
         while True:
-            order = rng.permutation(len(labels))
-            for start in range(0, len(order) - size + 1, size):
-                yield order[start : start + size]
+            yield faces.take(min(self.recipe.batch_size, len(labels)))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return `forgery`, `evenness`, `components` and, once it counts, what teaches the order."""

@@ -29,7 +29,7 @@ class AlternatingSampler:
 
     def __init__(self, labels: NDArray[np.int64], rng: np.random.Generator) -> None:
         _check_present(labels, needs_labelled=True, needs_unlabelled=True)
-        self._unlabelled = _Round(np.flatnonzero(labels < 0), rng, shuffle_again=False)
+        self._unlabelled = Round(np.flatnonzero(labels < 0), rng, shuffle_again=False)
         self._labelled = _Balanced(labels, rng, shuffle_again=False)
         self._taken = 0
 
@@ -88,7 +88,7 @@ class ShareSampler:
             )
         _check_present(labels, needs_labelled=labelled_share > 0, needs_unlabelled=labelled_share < 1)
         self.labelled_share = labelled_share
-        self._unlabelled = _Round(np.flatnonzero(labels < 0), rng, shuffle_again=True)
+        self._unlabelled = Round(np.flatnonzero(labels < 0), rng, shuffle_again=True)
         self._labelled = _Balanced(labels, rng, shuffle_again=True)
 
     def take(self, count: int) -> NDArray[np.int64]:
@@ -99,7 +99,7 @@ class ShareSampler:
         )
 
 
-class _Round:
+class Round:
     """Goes through its items round and round, each once a round."""
 
     def __init__(self, items: NDArray[np.int64], rng: np.random.Generator, *, shuffle_again: bool) -> None:
@@ -109,6 +109,7 @@ class _Round:
         self._shuffle_again = shuffle_again
 
     def take(self, count: int) -> NDArray[np.int64]:
+        """Return the next `(count,)` items; a new round begins where one ends."""
         taken = [np.empty(0, np.int64)]
         while count:
             part = self._order[self._next : self._next + count]
@@ -127,11 +128,11 @@ class _Balanced:
 
     def __init__(self, labels: NDArray[np.int64], rng: np.random.Generator, *, shuffle_again: bool) -> None:
         self._rows = {
-            int(label): _Round(np.flatnonzero(labels == label), rng, shuffle_again=shuffle_again)
+            int(label): Round(np.flatnonzero(labels == label), rng, shuffle_again=shuffle_again)
             for label in np.unique(labels[labels >= 0])
         }
         # Least drawn first, at random among equals, is the same as rounds in which each comes once.
-        self._classes = _Round(np.array(list(self._rows), np.int64), rng, shuffle_again=True)
+        self._classes = Round(np.array(list(self._rows), np.int64), rng, shuffle_again=True)
 
     def take(self, count: int) -> NDArray[np.int64]:
         labels = self._classes.take(count)

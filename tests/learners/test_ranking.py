@@ -63,9 +63,12 @@ def test_the_network_keeps_its_contract() -> None:
     torch.testing.assert_close(found.logits, (found.map_logits + found.token_logits) / 2)
 
 
-def test_batches_show_every_face_before_any_comes_again() -> None:
-    batches = learner(Recipe(batch_size=10)).batches(np.zeros(40, np.int64), np.random.default_rng(0))
-    assert sorted(np.concatenate([next(batches) for _ in range(4)]).tolist()) == list(range(40))
+@pytest.mark.parametrize("count", [40, 19])
+def test_batches_show_every_face_before_any_comes_again(count: int) -> None:
+    batches = learner(Recipe(batch_size=10)).batches(np.zeros(count, np.int64), np.random.default_rng(0))
+    rows = np.concatenate([next(batches) for _ in range(2 * count // 10 + 1)])
+    for start in (0, count):
+        assert sorted(rows[start : start + count].tolist()) == list(range(count))
 
 
 @pytest.mark.parametrize(
