@@ -36,7 +36,9 @@ from scenarios.layouts.benchmark import (
     read_protocol,
     read_recipe,
 )
+from scenarios.schedule import Schedule
 from scenarios.streams import FaceDataset, single_experience
+from scenarios.truth import AnswerKey
 
 BATCH = 128
 DROPOUT = 0.2
@@ -127,20 +129,16 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
     outputs = first_outputs(run.learner, len(protocol.known), len(protocol.classes))
     network = _network(run, recipe, outputs)
     schedule, key = offline(protocol, read_faces(protocol, asked.root, run.split), protocol.seed)
-    first, later = schedule.experiences
-    labelled, kept = _read(first.paths, run.image_size, "labelled", report)
-    unlabelled, _ = _read(later.paths, run.image_size, "unlabelled", report)
+    faces = _training_faces(schedule, key, run.image_size, report)
     test, tested = _read(schedule.test, run.image_size, "test", report)
     truth = key.numbers(schedule.test)[tested]
-    labels = np.concatenate([key.numbers(first.paths)[kept], np.full(len(unlabelled), UNLABELLED)])
     begun = output / f"{asked.name}.training.safetensors"
-    faces = FaceDataset(torch.from_numpy(np.concatenate([labelled, unlabelled])), labels)
     _train(network, run, recipe, faces, begun, report)
     predicted = embed(network, test)[1].argmax(axis=1)
     result = Reproduction(
         asked.name,
         _deviations(run, published) + _count(network, run.learner, protocol),
-        {"labelled": len(labelled), "unlabelled": len(unlabelled), "test": len(test)},
+        {**_sizes(faces), "test": len(test)},
         published_columns(truth, predicted, len(protocol.known)),
         protocol.published,
     )
@@ -160,6 +158,20 @@ def published_columns(
         found = agreement(truth[rows], predicted[rows])
         values |= {f"{name}_nmi": found["nmi"], f"{name}_ari": found["ari"]}
     return {column: round(100 * values[column], 2) for column in COLUMNS}
+
+
+def _training_faces(schedule: Schedule, key: AnswerKey, size: int, report: Report) -> FaceDataset:
+    """Return the labelled faces, then the others; only joined, since apart they take as much memory again."""
+    first, later = schedule.experiences
+    labelled, kept = _read(first.paths, size, "labelled", report)
+    unlabelled, _ = _read(later.paths, size, "unlabelled", report)
+    labels = np.concatenate([key.numbers(first.paths)[kept], np.full(len(unlabelled), UNLABELLED)])
+    return FaceDataset(torch.from_numpy(np.concatenate([labelled, unlabelled])), labels)
+
+
+def _sizes(faces: FaceDataset) -> dict[str, int]:
+    unlabelled = faces.targets.count(UNLABELLED)
+    return {"labelled": len(faces) - unlabelled, "unlabelled": unlabelled}
 
 
 def _read(

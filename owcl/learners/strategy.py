@@ -117,12 +117,11 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
 
     def _faces(self, experience: Any) -> tuple[Tensor, np.ndarray]:
         """Return `(N, 3, H, W)` uint8 images and `(N,)` labels of the experience and the memory."""
-        images = [pixels(experience)]
-        labels = [np.array(list(experience.dataset.targets), np.int64)]
-        if self.replay is not None and len(self.replay):
-            images.append(torch.from_numpy(self.replay.images))
-            labels.append(self.replay.class_ids)
-        return torch.cat(images), np.concatenate(labels)
+        images, labels = pixels(experience), np.array(list(experience.dataset.targets), np.int64)
+        if self.replay is None or not len(self.replay):
+            return images, labels
+        images = torch.cat([images, torch.from_numpy(self.replay.images)])
+        return images, np.concatenate([labels, self.replay.class_ids])
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:

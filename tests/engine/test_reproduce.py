@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from owcl.cli.main import run
-from owcl.engine.reproduce import COLUMNS, Asked, published_columns, reproduce
+from owcl.engine.reproduce import COLUMNS, Asked, _read, published_columns, reproduce
 from owcl.errors import Conflict
 from scenarios.layouts.benchmark import read_recipe
 from tests.scenarios.test_benchmarks import make_owdfa, make_owdfa40
@@ -65,6 +66,27 @@ def test_without_the_number_of_classes_it_says_how_many_were_found(tmp_path: Pat
     assert int(found[1]) == 80
     assert float(found[2]) == pytest.approx(100 * abs(int(found[1]) - 20) / 20, abs=0.01)
     assert float(found[3]) == pytest.approx(100 * abs(int(found[1]) - 20) / 12, abs=0.01)
+
+
+def test_while_it_trains_the_faces_that_were_read_are_there_joined_and_not_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, alive = [], []
+
+    def watched(*words: Any) -> tuple[Any, Any]:
+        images, rows = _read(*words)
+        read.append(weakref.ref(images))
+        return images, rows
+
+    def watching(what: str, done: int, total: int | None) -> None:
+        if what.startswith("training"):
+            alive.append([one() is not None for one in read])
+
+    monkeypatch.setattr("owcl.engine.reproduce._read", watched)
+    asked = replace(two_epochs(make_owdfa(tmp_path / "data", 1)), epochs=1)
+    reproduce(asked, tmp_path / "out", watching)
+    # Labelled, unlabelled and test ones.
+    assert alive[0] == [False, False, True]
 
 
 @pytest.fixture(scope="module")
