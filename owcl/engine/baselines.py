@@ -171,8 +171,8 @@ def supervised_bound(setting: Setting) -> Predictions:
     network = with_outputs(network, list(range(setting.num_known)), list(range(num_classes)), torch_rng)
     images = np.concatenate([session.images for session in setting.sessions])
     truth = np.concatenate([session.truth for session in setting.sessions])
-    settings = setting.workspace.configuration.training
-    budget = TrainingPlan(BOUND_UPDATES * settings.update_steps, settings.learning_rate)
+    rate = setting.workspace.configuration.training.learning_rate
+    budget = TrainingPlan(BOUND_UPDATES * plan(setting).steps, rate)
     learn_from(setting, Supervised(network, torch_rng), budget, rng, images, truth, "supervised bound")
     yield answers(network, setting.test)
 

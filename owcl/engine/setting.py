@@ -84,9 +84,9 @@ def grown(network: Network, num_classes: int, rng: np.random.Generator) -> tuple
 
 
 def plan(setting: Setting) -> TrainingPlan:
-    """Return the budget of an update, the same for all."""
+    """Return the budget of an update, the same for all: the steps that owcl learns and refines in."""
     settings = setting.workspace.configuration.training
-    return TrainingPlan(settings.update_steps, settings.learning_rate * 2 / 3)
+    return TrainingPlan(settings.update_steps + settings.refine_steps, settings.learning_rate * 2 / 3)
 
 
 def learn_from(

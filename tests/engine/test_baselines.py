@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from owcl.config import Configuration, TrainingConfiguration
-from owcl.engine.baselines import PEERS, give_head_start
+from owcl.engine.baselines import BASELINES, PEERS, give_head_start
 from owcl.engine.setting import Session, Setting, answers, grown
 from owcl.engine.workspace import Workspace, silent
 from owcl.learners.base import UNLABELLED
@@ -76,22 +78,41 @@ def test_where_nothing_is_new_the_head_stays(teacher: Network, rng: np.random.Ge
     assert torch.equal(network.head.weight, teacher.head.weight)
 
 
-@pytest.mark.parametrize("name", ["cal_uncounted", "cal_uncounted_official"])
-def test_a_peer_that_is_not_told_the_number_answers_with_the_outputs_that_are_left(
-    name: str, teacher: Network, rng: np.random.Generator, tmp_path: Path
-) -> None:
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    settings = Configuration(training=TrainingConfiguration(update_steps=2, refine_steps=1))
+    with Workspace.create(tmp_path / "home", settings) as created:
+        yield created
+
+
+@pytest.fixture
+def setting(teacher: Network, workspace: Workspace, rng: np.random.Generator) -> Setting:
+    """Two known methods, and an experience of faces of them and of two others."""
     known, arriving = np.repeat(np.arange(KNOWN), 20), np.repeat(np.arange(KNOWN + NEW), 10)
     sessions = (
         Session(textures(rng, known), known, KNOWN),
         Session(textures(rng, arriving), arriving, KNOWN + NEW),
     )
-    settings = Configuration(training=TrainingConfiguration(update_steps=2))
-    with Workspace.create(tmp_path / "home", settings) as workspace:
-        held_out = np.zeros(len(known), np.bool_)
-        test = textures(rng, arriving)
-        setting = Setting(workspace, teacher, sessions, held_out, test, KNOWN, silent)
-        before, after = PEERS[name](setting)
+    held_out = np.zeros(len(known), np.bool_)
+    return Setting(workspace, teacher, sessions, held_out, textures(rng, arriving), KNOWN, silent)
+
+
+@pytest.mark.parametrize("name", ["cal_uncounted", "cal_uncounted_official"])
+def test_a_peer_that_is_not_told_the_number_answers_with_the_outputs_that_are_left(
+    name: str, setting: Setting
+) -> None:
+    before, after = PEERS[name](setting)
     assert set(before.tolist()) <= {0, 1}
-    assert len(after) == len(arriving)
+    assert len(after) == len(setting.test)
     assert after.max() < first_outputs("cal_uncounted", KNOWN, KNOWN + NEW) == 20
-    assert teacher.num_classes == KNOWN
+    assert setting.network.num_classes == KNOWN
+
+
+@pytest.mark.parametrize(("name", "updates"), [("cpl_official", 1), ("happy", 1), ("supervised_bound", 4)])
+def test_a_row_is_given_the_steps_that_owcl_learns_and_refines_in(
+    name: str, updates: int, setting: Setting
+) -> None:
+    steps: list[int | None] = []
+    told = replace(setting, report=lambda what, done, total: steps.append(total))
+    list((BASELINES | PEERS)[name](told))
+    assert steps == [3 * updates] * (3 * updates)
