@@ -174,7 +174,7 @@ def _expand_folder(folder: str) -> Iterator[str | Quarantined]:
 def _expand_archive(path: str) -> Iterator[str | Quarantined]:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+            names = sorted(archive.namelist())
     except (OSError, *DAMAGED) as error:
         yield Quarantined(path, None, f"damaged archive: {error}")
         return

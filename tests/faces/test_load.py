@@ -274,6 +274,15 @@ def test_a_damaged_member_of_an_archive_goes_into_quarantine_and_the_others_are_
     assert good.source == f"{path}::good.png"
 
 
+def test_a_member_without_a_name_and_a_folder_are_no_images(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("folder.png/", b"")
+        archive.writestr("a.png", b"x")
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content.replace(b"a.png", b"\0.png"))
+    assert list(expand([tmp_path / "a.zip"])) == []
+
+
 def test_an_archive_may_be_named_in_capitals_and_lie_in_a_folder_named_like_one(tmp_path: Path) -> None:
     folder = tmp_path / "not.zip::really"
     folder.mkdir()
