@@ -207,7 +207,8 @@ def _explained(name: str, error: DatabaseError) -> Exception:
 
 
 def _to_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    # Escapes, since a path that is not Unicode may be among what is kept.
+    return json.dumps(value, default=_plain)
 
 
 def _plain(value: object) -> object:

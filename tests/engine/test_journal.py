@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -71,6 +72,13 @@ def test_an_error_is_recorded_and_goes_on_its_way(workspace: Workspace) -> None:
     assert [(run.state, run.result) for run in recorded(workspace)] == [
         ("failed", {"error": "nothing to weigh"})
     ]
+
+
+def test_an_error_about_a_path_that_is_not_unicode_is_recorded_too(workspace: Workspace) -> None:
+    words = os.fsdecode(b"caf\xe9.png: there is no such file")
+    with pytest.raises(BadInput, match="there is no such file"):
+        weigh(workspace, BadInput(words))
+    assert recorded(workspace)[0].result == {"error": words}
 
 
 def test_stopping_by_hand_is_recorded(workspace: Workspace) -> None:
