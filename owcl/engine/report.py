@@ -70,7 +70,8 @@ def report(workspace: Workspace, output: Path | None = None) -> Path:
         for metric in measured:
             place = metric.measured
             writer.writerow([place.experience, place.split, place.method or "", metric.name, metric.value])
-    path.write_text(render(content), encoding="utf-8")
+    # Paths that are not Unicode are shown with escapes.
+    path.write_text(render(content), encoding="utf-8", errors="backslashreplace")
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,8 @@ from owcl.cli.main import COMMANDS, run
 from owcl.cli.options import CLASS
 from owcl.cli.session import Session, guarded
 from owcl.errors import Conflict
-from storage import classes, experiences, faces, memberships
+from owcl.types import Quarantined
+from storage import classes, experiences, faces, memberships, quarantine
 from storage.store import Store
 from tests.conftest import SmallWorld
 
@@ -261,6 +263,14 @@ def test_images_of_which_none_can_be_read_are_an_error_of_attribute(
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
     assert owcl("attribute", str(tmp_path / "bad.png"), "-w", str(small_world.workspace))[0] == 3
+
+
+def test_a_report_names_a_path_that_is_not_unicode(owcl: Owcl, workspace: Path) -> None:
+    source = os.fsdecode(b"/gone/caf\xe9.png")
+    with Store.open(workspace / "owcl.db") as store, store.transaction() as transaction:
+        quarantine.add_many(transaction, [Quarantined(source, None, "the file is empty")])
+    assert owcl("report")[0] == 0
+    assert r"/gone/caf\udce9.png" in (workspace / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_empty_family_takes_it_away(owcl: Owcl) -> None:
