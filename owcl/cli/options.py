@@ -122,6 +122,17 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
 
     name = "class"
 
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        """Return the word.
+
+        Raises:
+            NotFound: if it is not Unicode, as every name is.
+        """
+        word = str(value)
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise NotFound(f"classes: there is no class {word!r}. `owcl classes list` shows those there are.")
+        return word
+
     def shell_complete(
         self, context: click.Context, parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:

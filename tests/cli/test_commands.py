@@ -301,6 +301,12 @@ def test_names_that_steer_a_terminal_are_refused_and_not_repeated(owcl: Owcl) ->
     assert "\x1b" not in out + err
 
 
+def test_a_class_that_is_not_unicode_is_not_there(owcl: Owcl) -> None:
+    code, _, err = owcl("classes", "show", os.fsdecode(b"caf\xe9"))
+    assert code == 4
+    assert r"there is no class 'caf\udce9'" in err
+
+
 def test_the_tab_key_completes_names_that_are_one_word_and_ids_of_the_others(owcl: Owcl) -> None:
     def offered(incomplete: str) -> list[str]:
         context = click.Context(click.Command("show"))
