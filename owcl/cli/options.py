@@ -161,6 +161,22 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
 
 CLASS = ClassName()
 
+
+def _printable(context: click.Context, parameter: click.Parameter, who: str) -> str:
+    """Return who decides.
+
+    Raises:
+        BadInput: if nothing is left of it to be read in the history.
+    """
+    if not who.strip() or not who.isprintable():
+        raise BadInput(f"--who {who!r}: it is no name. Printable text on one line is expected.")
+    return who
+
+
 who_option = click.option(
-    "--who", default=getpass.getuser, show_default="your login", help="Who decides, for the history."
+    "--who",
+    default=getpass.getuser,
+    show_default="your login",
+    callback=_printable,
+    help="Who decides, for the history.",
 )

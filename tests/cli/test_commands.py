@@ -307,6 +307,14 @@ def test_a_class_that_is_not_unicode_is_not_there(owcl: Owcl) -> None:
     assert r"there is no class 'caf\udce9'" in err
 
 
+@pytest.mark.parametrize("who", ["", " ", "anna\nben", os.fsdecode(b"andr\xe9")])
+def test_who_decides_can_be_read_in_the_history(owcl: Owcl, who: str) -> None:
+    code, _, err = owcl("classes", "reject", "2", "--who", who)
+    assert code == 3
+    assert "it is no name" in err
+    assert json.loads(owcl("classes", "history", "--json")[1])["decisions"] == []
+
+
 def test_the_tab_key_completes_names_that_are_one_word_and_ids_of_the_others(owcl: Owcl) -> None:
     def offered(incomplete: str) -> list[str]:
         context = click.Context(click.Command("show"))
