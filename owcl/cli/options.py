@@ -162,6 +162,13 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
 CLASS = ClassName()
 
 
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # In a container, a user may have a number alone.
+        return f"user {os.getuid()}"
+
+
 def _printable(context: click.Context, parameter: click.Parameter, who: str) -> str:
     """Return who decides.
 
@@ -175,7 +182,7 @@ def _printable(context: click.Context, parameter: click.Parameter, who: str) -> 
 
 who_option = click.option(
     "--who",
-    default=getpass.getuser,
+    default=_login,
     show_default="your login",
     callback=_printable,
     help="Who decides, for the history.",

@@ -315,6 +315,14 @@ def test_who_decides_can_be_read_in_the_history(owcl: Owcl, who: str) -> None:
     assert json.loads(owcl("classes", "history", "--json")[1])["decisions"] == []
 
 
+def test_a_user_without_a_name_decides_by_number(owcl: Owcl, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    assert owcl("classes", "reject", "2")[0] == 0
+    assert json.loads(owcl("classes", "history", "--json")[1])["decisions"][0]["who"] == "user 2147483641"
+
+
 def test_the_tab_key_completes_names_that_are_one_word_and_ids_of_the_others(owcl: Owcl) -> None:
     def offered(incomplete: str) -> list[str]:
         context = click.Context(click.Command("show"))
