@@ -196,7 +196,9 @@ def _write(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         # The reader has seen enough. Python must not complain of it when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        raise click.exceptions.Exit(0) from None
+        # Notes alone change nothing of what is done, nor of how it ends.
+        if stream is not sys.stderr:
+            raise click.exceptions.Exit(0) from None
 
 
 def _plain(value: object) -> object:

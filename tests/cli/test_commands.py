@@ -204,6 +204,22 @@ def test_a_reader_that_has_seen_enough_is_no_error(workspace: Path) -> None:
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "code"), [(["lern"], 2), (["classes", "undo"], 4), (["classes", "reject", "2"], 0)]
+)
+def test_without_a_reader_of_notes_a_command_ends_as_it_would(
+    workspace: Path, words: list[str], code: int
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = f"import sys; from owcl.cli.main import run; sys.exit(run({words!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], stderr=writer, env={**os.environ, "OWCL_WORKSPACE": str(workspace)}
+    )
+    os.close(writer)
+    assert done.returncode == code
+
+
 def test_classes_are_listed_named_merged_and_undone(owcl: Owcl) -> None:
     assert owcl("classes", "name", "new-2", "Style GAN", "--family", "synthesis", "--who", "anna")[0] == 0
     code, out, _ = owcl("classes", "list", "--json")
