@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 LOG = "owcl.log"
 DEFECT, INTERRUPTED = 1, 130
-_UNUSABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOSPC})
+_UNUSABLE = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.ENOSPC,
+        errno.EDQUOT,
+    }
+)
 _OURS = ("owcl", "storage", "scenarios")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 

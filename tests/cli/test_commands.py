@@ -266,12 +266,25 @@ def test_a_folder_that_is_not_there_is_no_mistake_in_the_writing(owcl: Owcl) -> 
     assert "/there/is/no/such/folder: there is no such folder" in err
 
 
-def test_a_place_that_cannot_be_used_is_no_defect(owcl: Owcl, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["init"], "file/sub"),
+        (["report", "--output"], "file/report.html"),
+        (["report", "--output"], "x" * 300),
+        (["export", "csv"], "x" * 300),
+        (["init"], "loop/sub"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_no_defect(
+    owcl: Owcl, tmp_path: Path, words: list[str], place: str
+) -> None:
     (tmp_path / "file").write_text("mine")
-    code, _, err = owcl("init", str(tmp_path / "file" / "sub"))
+    (tmp_path / "loop").symlink_to("loop")
+    code, _, err = owcl(*words, str(tmp_path / place))
     assert code == 3
     assert "Traceback" not in err
-    assert str(tmp_path / "file") in err
+    assert str(tmp_path / place.partition("/")[0]) in err
 
 
 def test_images_of_which_none_can_be_read_are_an_error_of_attribute(
