@@ -16,6 +16,8 @@ from owcl.choices import ESTIMATORS, LEARNERS, SCORES
 from owcl.errors import BadInput
 
 FILE_NAME = "owcl.toml"
+LARGEST_SEED = 2**63 - 1
+"""The journal keeps the seed of each run, and a database holds no larger number."""
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -36,7 +38,7 @@ def _one_of(words: Collection[str]) -> AfterValidator:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FacesConfiguration(_Part):
@@ -46,7 +48,10 @@ class FacesConfiguration(_Part):
     detect: bool = Field(
         False, description="find and crop the face; leave off for images that are face crops"
     )
-    largest_megapixels: float = Field(100, gt=0, description="larger images are quarantined undecoded")
+    # Pillow refuses what is larger still.
+    largest_megapixels: float = Field(
+        100, gt=0, le=178, description="larger images are quarantined undecoded"
+    )
     largest_megabytes: float = Field(100, gt=0, description="larger files are quarantined unread")
     workers: int = Field(1, ge=1, le=64, description="threads that decode")
 
@@ -109,7 +114,7 @@ class NoveltyConfiguration(_Part):
 class Configuration(_Part):
     """Everything that can be set."""
 
-    seed: int = Field(0, ge=0, description="everything random follows from it")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="everything random follows from it")
     faces: FacesConfiguration = FacesConfiguration()
     model: ModelConfiguration = ModelConfiguration()
     training: TrainingConfiguration = TrainingConfiguration()
@@ -125,7 +130,7 @@ class Configuration(_Part):
         """
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path}: not valid TOML: {error}. Correct the line named.") from error
         except ValidationError as error:
             first = error.errors()[0]
