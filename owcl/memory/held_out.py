@@ -47,11 +47,16 @@ def drawn_in_groups(groups: Sequence[str], sha256s: Sequence[str], share: float)
     )
 
 
+def _drawn_by(group: str) -> bytes:
+    # The name of a folder need not be Unicode.
+    return hashlib.sha256(group.encode(errors="surrogateescape")).digest()
+
+
 def _spared(sizes: Mapping[str, int], share: float) -> set[str]:
     """Return the groups that are held out whole; none where they do not come to half of the share."""
     wanted, held = share * sum(sizes.values()), 0
     taken = set()
-    for group in sorted(sizes, key=lambda group: hashlib.sha256(group.encode()).digest()):
+    for group in sorted(sizes, key=_drawn_by):
         if held + sizes[group] / 2 <= wanted:
             taken.add(group)
             held += sizes[group]

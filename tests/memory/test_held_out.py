@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -54,3 +55,9 @@ def test_photographs_among_videos_are_drawn_one_by_one() -> None:
 def test_a_video_too_long_to_be_spared_is_passed_over() -> None:
     groups = ["long"] * 90 + ["short"] * 10
     assert drawn_in_groups(groups, contents(100), SHARE).tolist() == [False] * 90 + [True] * 10
+
+
+def test_a_video_may_have_any_name_that_a_folder_may_have() -> None:
+    groups = [os.fsdecode(b"caf\xe9-%d" % (number % 10)) for number in range(400)]
+    drawn = drawn_in_groups(groups, contents(400), SHARE)
+    assert drawn.mean() == pytest.approx(SHARE, abs=0.05)
