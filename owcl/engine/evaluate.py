@@ -19,6 +19,7 @@ from owcl.faces.sources import expand
 from owcl.types import Attributions
 from scenarios.method_folders import method_folders
 from storage import classes
+from storage.names import key_of
 
 Ids = NDArray[np.int64]
 
@@ -45,10 +46,10 @@ def evaluate(workspace: Workspace, folder: Path, report: Report = silent) -> dic
     judged = answer.attribute(answer.embed(np.arange(len(images)), images))
     with workspace.store.reading() as transaction:
         live = classes.live(transaction)
-    registry = {entry.id: methods.index(entry.name) if entry.name in methods else None for entry in live}
-    known = frozenset(
-        methods.index(entry.name) for entry in live if entry.status == "known" and entry.name in methods
-    )
+    number = {key_of(method): number for number, method in enumerate(methods)}
+    registry = {entry.id: number.get(key_of(entry.name)) for entry in live}
+    trained = [registry[entry.id] for entry in live if entry.status == "known"]
+    known = frozenset(method for method in trained if method is not None)
     novel = frozenset(range(len(methods))) - known
     return figures(truth, judged, Roles(known, frozenset(), novel), registry)
 

@@ -40,6 +40,7 @@ from storage import (
     memberships,
     metrics,
 )
+from storage.names import key_of
 
 ACCURACIES = ("acc_known", "acc_seen", "id_acc_all", "id_acc_new")
 """What the figures of a whole stream are made of."""
@@ -106,9 +107,9 @@ def _first_sight(transaction: Connection, world: World, experience: int) -> dict
 
 def registry_of(transaction: Connection, world: World) -> dict[int, int | None]:
     """Return which method each class stands for: fixed by its members when it was promoted."""
-    number = {method: index for index, method in enumerate(world.key.methods)}
+    number = {key_of(method): index for index, method in enumerate(world.key.methods)}
     registry: dict[int, int | None] = {
-        entry.id: number.get(entry.name)
+        entry.id: number.get(key_of(entry.name))
         for entry in classes.everything(transaction)
         if entry.status == "known"
     }

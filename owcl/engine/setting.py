@@ -23,6 +23,7 @@ from owcl.models.network import Network, with_outputs
 from owcl.models.randomness import torch_randomness
 from scenarios.streams import FaceDataset, pixels, scheduled_benchmark
 from storage import classes, faces, models
+from storage.names import key_of
 
 MOST_FACES = 10**9
 """More than any experience holds; keeps the numbers of remembered faces apart."""
@@ -65,9 +66,9 @@ def setting_of(workspace: Workspace, world: World, report: Report) -> Setting:
     """
     with workspace.store.reading() as transaction:
         first = models.everything(transaction)[0]
-        ids = {entry.name: entry.id for entry in classes.everything(transaction)}
+        ids = {key_of(entry.name): entry.id for entry in classes.everything(transaction)}
     answer = Answer.load(workspace.root / first.weights, first)
-    wanted = [ids[method] for method in world.schedule.known]
+    wanted = [ids[key_of(method)] for method in world.schedule.known]
     network = with_outputs(answer.network, answer.outputs, wanted, torch.Generator())
     # The test faces are decoded already.
     stream = scheduled_benchmark(replace(world.schedule, test=())).train_stream

@@ -41,6 +41,7 @@ from storage import (
     models,
     quarantine,
 )
+from storage.names import key_of
 
 logger = logging.getLogger(__name__)
 
@@ -233,10 +234,10 @@ def _register(
     class_of: dict[str, int] = {}
     with workspace.store.transaction() as transaction:
         experiences.begin(transaction, 0, labelled=True)
-        present = {entry.name: entry.id for entry in classes.live(transaction)}
+        present = {key_of(entry.name): entry.id for entry in classes.live(transaction)}
         quarantine.add_many(transaction, bad, 0)
         for method in dict.fromkeys(method for method, _ in loaded):
-            class_of[method] = present.get(method) or classes.create(
+            class_of[method] = present.get(key_of(method)) or classes.create(
                 transaction, method, "known", families.get(method), classes.Birth(0)
             )
             new = [

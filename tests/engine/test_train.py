@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
-from owcl.engine import memory
+from owcl.engine import evaluate, memory
 from owcl.engine.train import train
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
 from owcl.types import UNKNOWN
-from storage import faces
+from storage import classes, faces
 from tests.conftest import render
 
 
@@ -69,3 +70,25 @@ def test_no_video_is_both_learned_and_held_out(untrained: Workspace, tmp_path: P
     assert len(np.union1d(held_out, remembered)) == 96
     assert not apart & learned
     assert {folder.parent.name for folder in apart} == {"real", "sub_pixel"}
+
+
+def test_a_method_is_its_class_however_a_system_writes_its_letters(
+    untrained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in ("real", "sub_pixel"):
+        render(tmp_path / "known" / method, method, range(20))
+    (tmp_path / "known" / "sub_pixel").rename(tmp_path / "known" / unicodedata.normalize("NFD", "Café"))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with untrained as workspace:
+        with monkeypatch.context() as patched:
+            patched.setattr("owcl.engine.train._trained", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                train(workspace, tmp_path / "known")
+        assert train(workspace, tmp_path / "known").faces == 40
+        with workspace.store.reading() as transaction:
+            assert [entry.name for entry in classes.everything(transaction)] == ["Café", "real"]
+        monkeypatch.setattr(evaluate, "figures", lambda truth, judged, roles, registry: roles.known)
+        assert evaluate.evaluate(workspace, tmp_path / "known") == {0, 1}
