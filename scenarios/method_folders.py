@@ -42,7 +42,7 @@ def method_folders(root: Path) -> dict[str, Path]:
 def images_in(folder: Path) -> Iterator[Path]:
     """Yield the image files in a folder and below, as `expand` finds them, but for what is in archives."""
     for source in expand([folder]):
-        if isinstance(source, str) and INSIDE not in source.removeprefix(str(folder)):
+        if isinstance(source, str) and os.path.lexists(source):
             yield Path(source)
 
 

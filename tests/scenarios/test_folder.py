@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from owcl.errors import BadInput
 from scenarios.folder import load, read_tree
+from scenarios.method_folders import images_in, method_folders
 
 PLAN = """
 name = "small"
@@ -243,6 +245,19 @@ def test_faces_that_all_lie_in_one_folder_below_are_no_video(grow: Grow) -> None
         face.rename(face.parent / "images" / face.name)
     schedule, key = load(root)
     assert np.bincount(key.numbers(schedule.test)).tolist() == [5, 5, 5]
+
+
+def test_a_folder_of_methods_may_lie_anywhere(grow: Grow, monkeypatch: pytest.MonkeyPatch) -> None:
+    lies = grow() / "take::2"
+    (lies.parent / "faces").rename(lies)
+    (lies / "swap").rename(lies / "face::swap")
+    (lies / "swap").mkdir()
+    (lies / "face::swap").rename(lies / "swap" / "face::swap")
+    with zipfile.ZipFile(lies / "swap" / "more.zip", "w") as archive:
+        archive.write(lies / "gan" / "00.png", "more.png")
+    monkeypatch.chdir(lies)
+    assert sorted(method_folders(Path())) == sorted(method_folders(lies)) == ["gan", "real", "swap"]
+    assert len(list(images_in(Path("swap")))) == 20
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
