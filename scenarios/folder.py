@@ -225,15 +225,18 @@ def _refuse_missing(path: Path, plan: StreamPlan, methods: Collection[str]) -> N
 def _manifest(root: Path) -> dict[str, dict[str, str]]:
     if not (root / MANIFEST).exists():
         return {}
-    with (root / MANIFEST).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or ()
-        if not {"path", "method"} <= set(columns):
-            raise BadInput(
-                f"{root / MANIFEST}: the columns are {', '.join(columns) or 'none'}. At least path and "
-                "method are expected, and family and group are read. Name the columns in the first line."
-            )
-        return {row["path"]: row for row in reader}
+    try:
+        with (root / MANIFEST).open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames or ()
+            if not {"path", "method"} <= set(columns):
+                raise BadInput(
+                    f"{root / MANIFEST}: the columns are {', '.join(columns) or 'none'}. At least path and "
+                    "method are expected, and family and group are read. Name the columns in the first line."
+                )
+            return {row["path"]: row for row in reader}
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadInput(f"{root / MANIFEST}: not CSV in UTF-8: {error}. Save it as that.") from error
 
 
 def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:

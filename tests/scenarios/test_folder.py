@@ -107,6 +107,14 @@ def test_a_manifest_without_the_columns_says_which_are_there(grow: Grow) -> None
         load(root)
 
 
+@pytest.mark.parametrize("row", [b"caf\xe9.png,gan", b"x" * 200_000 + b",gan"])
+def test_a_manifest_that_cannot_be_read_is_refused(grow: Grow, row: bytes) -> None:
+    root = grow()
+    (root / "manifest.csv").write_bytes(b"path,method\n" + row)
+    with pytest.raises(BadInput, match=r"manifest.csv: not CSV in UTF-8: .*Save it as that"):
+        load(root)
+
+
 @pytest.mark.parametrize(
     ("line", "wrong", "message"),
     [
