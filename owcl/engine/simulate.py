@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 
 from owcl.config import FILE_NAME, Configuration, FacesConfiguration, TrainingConfiguration
 from owcl.engine import evaluate, operator, scoring
@@ -211,12 +212,14 @@ def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspac
     training = TrainingConfiguration(learner=asked.learner)
     if asked.quick:
         training = training.halved()
-    settings = Configuration(
-        seed=seed,
-        faces=FacesConfiguration(image_size=schedule.image_size),
-        training=training,
-    )
-    return Workspace.create(home, settings)
+    try:
+        faces = FacesConfiguration(image_size=schedule.image_size)
+    except ValidationError as error:
+        raise BadInput(
+            f"{schedule.name}: image_size is {schedule.image_size}. {error.errors()[0]['msg']}. Correct it "
+            "in the stream.toml of the faces."
+        ) from error
+    return Workspace.create(home, Configuration(seed=seed, faces=faces, training=training))
 
 
 def _world(workspace: Workspace, schedule: Schedule, key: AnswerKey, report: Report) -> World:

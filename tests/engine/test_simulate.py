@@ -220,3 +220,17 @@ def test_a_method_of_which_the_stream_leaves_too_few_faces_is_said_to_be_so(
             face.save(tmp_path / "tree" / method / f"{number}.png")
     with pytest.raises(BadInput, match=r"\d+ faces are left to learn from, after others were set aside"):
         simulate(Asked("folder", tmp_path / "tree"), tmp_path / "home")
+
+
+@pytest.mark.parametrize("size", [16, 1024])
+def test_a_size_of_faces_that_no_workspace_takes_is_refused(tmp_path: Path, size: int) -> None:
+    for method in ("real", "gan"):
+        (tmp_path / "tree" / method).mkdir(parents=True)
+        for number in range(4):
+            Image.new("RGB", (8, 8), (number, len(method), 0)).save(
+                tmp_path / "tree" / method / f"{number}.png"
+            )
+    plan = f'name = "mine"\nimage_size = {size}\nknown = ["real", "gan"]'
+    (tmp_path / "tree" / "stream.toml").write_text(plan)
+    with pytest.raises(BadInput, match=f"mine: image_size is {size}. Input should be .*Correct it"):
+        simulate(Asked("folder", tmp_path / "tree"), tmp_path / "home")
