@@ -36,4 +36,4 @@ def export(kind: str, target: Path, root: Path, as_json: bool) -> None:
     else:
         output.fields({"written": result.path, "faces": result.faces})
     for source in result.missing:
-        output.note(f"{source}: it can no longer be read, and is left out")
+        output.note(f"{source}: it can no longer be read, or is another image now, and is left out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ class ExportedFace:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written, and which sources could not be read."""
+    """What was written, and which sources are there no longer, or are other images now."""
 
     path: Path
     faces: int
@@ -169,6 +170,9 @@ def _to_image_folder(workspace: Workspace, output: Path, report: Report) -> Expo
             try:
                 data = reader.read_bytes(face.source, largest)
             except Unreadable:
+                data = b""
+            # Another image may be in its place by now.
+            if hashlib.sha256(data).hexdigest() != face.sha256:
                 missing.append(face.source)
                 continue
             target = _target(output, face)

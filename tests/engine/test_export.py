@@ -81,6 +81,16 @@ def test_an_image_folder_stays_inside_its_place(workspace: Workspace, tmp_path: 
     assert sorted(path.read_bytes() for path in made) == [f"image {n}".encode() for n in range(4)]
 
 
+def test_a_file_that_is_another_image_by_now_is_no_copy_of_the_face(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    (tmp_path / "in" / "same.JPG").write_bytes(b"another image")
+    result = export(workspace, "imagefolder", tmp_path / "out")
+    assert result.missing == (str(tmp_path / "in" / "same.JPG"), str(tmp_path / "gone.png"))
+    for path in (tmp_path / "out").rglob("*.*"):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+
+
 def test_nothing_is_overwritten(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("mine")
     for kind in ("csv", "parquet", "imagefolder"):
