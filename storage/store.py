@@ -18,6 +18,7 @@ from storage.schema import VERSION
 _PATIENCE_SECONDS = 30
 _UNWRITABLE = ("readonly", "disk is full", "disk I/O")
 """What SQLite says where the file, and no statement of ours, is the cause."""
+_DAMAGED = "malformed"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 # Write-ahead logging lets a page read while a step writes. With it, synchronous=NORMAL keeps every finished
@@ -87,7 +88,7 @@ class Store:
         """Give a transaction that alone may write: all of it is kept at the end, or none on an error.
 
         Raises:
-            BadInput: if the file cannot be written.
+            BadInput: if the file cannot be written, or is damaged.
             Conflict: if somebody else has been writing for longer than half a minute.
         """
         with self.engine.connect() as connection:
@@ -101,7 +102,11 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a view of the database as it is now, which later writers do not change; it refuses writes."""
+        """Give a view of the database as it is now, which later writers do not change; it refuses writes.
+
+        Raises:
+            BadInput: if the file is damaged.
+        """
         with self.engine.connect() as plain:
             connection = plain.execution_options(owcl_reads_only=True)
             with self._begun(connection):
@@ -115,7 +120,9 @@ class Store:
             with self.reading() as connection:
                 file = connection.execute(text("PRAGMA integrity_check")).scalars().all()
                 dangling = connection.execute(text("PRAGMA foreign_key_check")).all()
-        except DatabaseError as error:  # Damage may stop the very check that looks for it.
+        except BadInput as damage:  # It may stop the very check that looks for it.
+            return [str(damage)]
+        except DatabaseError as error:
             return [str(_explained(self.name, error))]
         complaints = [f"{self.name}: {line}" for line in file if line != "ok"]
         return complaints + [f"{self.name}: {row[0]} row {row[1]} refers to no {row[2]}" for row in dangling]
@@ -126,8 +133,13 @@ class Store:
             begun = connection.begin()
         except OperationalError as error:
             raise _explained(self.name, error) from error
-        with begun:
-            yield
+        try:
+            with begun:
+                yield
+        except DatabaseError as error:
+            if _DAMAGED in str(error.orig):
+                raise _explained(self.name, error) from error
+            raise
 
     def _bring_up_to_date(self) -> None:
         try:
@@ -199,7 +211,7 @@ def _explained(name: str, error: DatabaseError) -> Exception:
             f"{name}: another process has been writing for more than {_PATIENCE_SECONDS} seconds. "
             "Wait for it to end and run this again."
         )
-    if "malformed" in cause:
+    if _DAMAGED in cause:
         return BadInput(
             f"{name}: the file is damaged ({cause}). Keep it aside and put an earlier copy in its place."
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -247,6 +248,22 @@ def test_a_damaged_file_is_reported_and_not_a_crash(tmp_path: Path, share: float
         complaints = [str(refusal)]
     assert complaints
     assert complaints[0].startswith("owcl.db: ")
+
+
+def test_damage_that_shows_only_when_it_is_met_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "owcl.db"
+    with Store.open(path) as store, store.transaction() as transaction:
+        classes.create(transaction, "zebra")
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        (page,) = plain.execute("SELECT rootpage FROM sqlite_master WHERE name = 'classes'").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"Z" * 4096
+    path.write_bytes(content)
+    with Store.open(path) as store:
+        for begun in (store.reading, store.transaction):
+            with pytest.raises(BadInput, match="the file is damaged"), begun() as transaction:
+                classes.live(transaction)
+        assert "the file is damaged" in store.check_integrity()[0]
 
 
 def test_json_takes_numbers_of_numpy(store: Store) -> None:
