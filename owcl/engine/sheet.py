@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from owcl.engine.standing import standing, surest_first
 from owcl.engine.workspace import Workspace
 from owcl.errors import NotFound
-from storage import attributions, classes, memberships
+from storage import classes, memberships
 
 ACROSS = 10
 """Faces of each strip."""
@@ -52,14 +52,15 @@ def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path | None) -> t
         entry = classes.find(transaction, id_or_name)
         present = standing(transaction)
         members = memberships.members(transaction, entry.id)
-        mine = np.union1d(members, present.face_ids[present.class_ids == entry.id])
-        said = attributions.of_faces(transaction, mine)
-    strips = _strips(said.probabilities, said.p_values, workspace.rng("sheet", entry.id))
-    drawn = _sheet(workspace, entry.name, strips, said.face_ids, said.probabilities, said.p_values)
+    rows = np.flatnonzero((present.class_ids == entry.id) | np.isin(present.face_ids, members))
+    mine = present.face_ids[rows]
+    probabilities, p_values = present.probabilities[rows], present.p_values[rows]
+    strips = _strips(probabilities, p_values, workspace.rng("sheet", entry.id))
+    drawn = _sheet(workspace, entry.name, strips, mine, probabilities, p_values)
     if drawn is None:
         raise NotFound(
-            f"class {entry.id} ({entry.name}): none of its faces that were attributed is where it was taken "
-            "from. Put the files back, or choose another class."
+            f"class {entry.id} ({entry.name}): none of its faces is where it was taken from. Put the files "
+            "back, or choose another class."
         )
     picture = picture or Path(f"class-{entry.id}.png")
     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,8 @@ def _sheet(
             place = column * SIDE, top + HEADING
             if face_id in pixels:
                 sheet.paste(_thumbnail(pixels[face_id]), place)
-            caption = f"{face_id}\n{probabilities[row]:.2f}  p {p_values[row]:.2g}"
+            scores = f"{probabilities[row]:.2f}  p {p_values[row]:.2g}"
+            caption = f"{face_id}\n{'not judged' if np.isnan(probabilities[row]) else scores}"
             pen.text((place[0] + 3, place[1] + SIDE + 2), caption, INK, ImageFont.load_default(10))
     return sheet
 

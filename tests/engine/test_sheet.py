@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from PIL import Image
 
 from owcl.cli.main import run
 from owcl.engine.ingest import ingest
-from owcl.engine.sheet import ACROSS, CAPTION, HEADING, PAPER, SIDE, _strips
+from owcl.engine.sheet import ACROSS, CAPTION, HEADING, PAPER, SIDE, _strips, draw_sheet
 from owcl.engine.workspace import Workspace
-from tests.conftest import SmallWorld
+from storage import classes, experiences, faces, memberships
+from tests.conftest import SmallWorld, render
 
 
 def test_the_strips_share_no_face_and_show_the_extremes(rng: np.random.Generator) -> None:
@@ -50,3 +52,19 @@ def test_a_sheet_is_drawn_of_the_faces_of_a_class(
     assert drawn.shape[1] == ACROSS * SIDE
     assert drawn.shape[0] <= HEADING + strips * (HEADING + SIDE + CAPTION)
     assert (drawn[2 * HEADING : 2 * HEADING + 20, :20] != PAPER).any()
+
+
+def test_faces_that_the_model_never_judged_are_drawn_too(tmp_path: Path) -> None:
+    render(tmp_path / "real", "real", range(3))
+    sources = sorted(map(str, (tmp_path / "real").iterdir()))
+    with Workspace.create(tmp_path / "cases") as workspace:
+        with workspace.store.transaction() as transaction:
+            experiences.begin(transaction, 0, labelled=True)
+            shas = [hashlib.sha256(Path(source).read_bytes()).hexdigest() for source in sources]
+            rows = [faces.NewFace(s, p, (48, 48), 0) for s, p in zip(shas, sources, strict=True)]
+            real = classes.create(transaction, "real", "known")
+            labelled = faces.add_many(transaction, rows)
+            memberships.assign(transaction, labelled, real, memberships.Grounds("label"))
+        assert draw_sheet(workspace, "real", tmp_path / "real.png") == (tmp_path / "real.png", 3)
+    with Image.open(tmp_path / "real.png") as drawn:
+        assert drawn.height == 2 * HEADING + SIDE + CAPTION
