@@ -233,16 +233,15 @@ def _map(workspace: Workspace, transaction: Connection, names: dict[int, str]) -
     if answering is None:
         return {}
     rng = workspace.rng("map", 0)
-    stored = embeddings.read(transaction, answering.id)
-    if len(stored.face_ids) < 10:
+    face_ids = embeddings.of_version(transaction, answering.id)
+    if len(face_ids) < 10:
         return {}
-    rows = np.sort(rng.permutation(len(stored.face_ids))[: figures.LARGEST_MAP])
-    judged = attributions.of_faces(transaction, stored.face_ids[rows])
+    drawn = face_ids[np.sort(rng.permutation(len(face_ids))[: figures.LARGEST_MAP])]
+    judged = attributions.of_faces(transaction, drawn)
     class_of = dict(zip(judged.face_ids.tolist(), judged.class_ids.tolist(), strict=True))
-    labels = [
-        names.get(class_of.get(face_id, UNKNOWN), "unknown") for face_id in stored.face_ids[rows].tolist()
-    ]
-    return {"map": figures.embedding_map(figures.project(stored.vectors[rows], rng), labels)}
+    labels = [names.get(class_of.get(face_id, UNKNOWN), "unknown") for face_id in drawn.tolist()]
+    vectors = embeddings.read(transaction, answering.id, drawn).vectors
+    return {"map": figures.embedding_map(figures.project(vectors, rng), labels)}
 
 
 def _class_row(
