@@ -109,11 +109,15 @@ def built_once(root: Path, settings: Mapping[str, Any]) -> Iterator[Path | None]
     fresh = root.with_name(f".{root.name}.{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    yield fresh
-    (fresh / MARKER).write_text(json.dumps(dict(settings)), encoding="utf-8")
-    if root.exists():
-        root.rmdir()
-    fresh.rename(root)
+    try:
+        yield fresh
+        (fresh / MARKER).write_text(json.dumps(dict(settings)), encoding="utf-8")
+        if root.exists():
+            root.rmdir()
+        fresh.rename(root)
+    finally:
+        # Moved when it is whole; what an error or an interrupt left of it would stay for ever.
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _refuse_other(root: Path, present: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

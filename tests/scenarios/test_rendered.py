@@ -89,6 +89,16 @@ def test_a_tree_of_other_settings_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "tree" / "face.png").exists()
 
 
+def test_an_interrupted_tree_leaves_nothing_behind(tmp_path: Path) -> None:
+    def interrupted(fresh: Path) -> None:
+        (fresh / "face.png").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), built_once(tmp_path / "tree", {"seed": 0}) as fresh:
+        interrupted(fresh or tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("x")
     with pytest.raises(BadInput, match="there is something here already"):
