@@ -46,7 +46,8 @@ def copies(paths: Iterable[Path], folder: Path, change: Change, seed: int) -> di
     """Write a changed copy of every face into a folder, and return where.
 
     A copy is decided by the face's content and the seed, and one that is there already is kept. What is no
-    image is copied as it is, so that it meets the same end as its original.
+    image is copied as it is, and what cannot be read is its own copy, so that it meets the same end as its
+    original.
 
     Args:
         paths: of the faces.
@@ -60,7 +61,10 @@ def copies(paths: Iterable[Path], folder: Path, change: Change, seed: int) -> di
 
 
 def _copy(path: Path, place: Path, change: Change, seed: int) -> Path:
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return path
     sha256 = hashlib.sha256(data).hexdigest()
     copy = place / f"{sha256}.{'jpg' if change is reposted else 'png'}"
     if not copy.exists():

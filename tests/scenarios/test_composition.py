@@ -224,6 +224,14 @@ def test_a_face_that_is_no_image_stays_none_in_its_copy(tree: Path, tmp_path: Pa
     assert all(path.read_bytes().startswith(b"torn") for path in torn)
 
 
+def test_a_face_that_cannot_be_read_is_its_own_copy(tree: Path, tmp_path: Path) -> None:
+    for face in list((tree / "faces" / "real").iterdir()):
+        face.unlink()
+        face.symlink_to("gone.png")
+    schedule, _ = load(tree, "reposted", tmp_path / "copies")
+    assert any(path.parent == tree / "faces" / "real" for path in schedule.experiences[1].paths)
+
+
 def test_in_lookalike_the_second_version_arrives_two_experiences_after_the_first(
     tree: Path, tmp_path: Path
 ) -> None:
