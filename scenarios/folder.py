@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
 import os
 import tomllib
@@ -14,6 +13,7 @@ from typing import Any
 from owcl.errors import BadInput
 from scenarios.method_folders import groups_in, images_in, method_folders
 from scenarios.schedule import Arrival, FileEntry, Schedule, StreamPlan, draw, sensible_plan
+from scenarios.tables import table
 from scenarios.truth import AnswerKey
 
 PLAN_FILE = "stream.toml"
@@ -225,18 +225,14 @@ def _refuse_missing(path: Path, plan: StreamPlan, methods: Collection[str]) -> N
 def _manifest(root: Path) -> dict[str, dict[str, str]]:
     if not (root / MANIFEST).exists():
         return {}
-    try:
-        with (root / MANIFEST).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or ()
-            if not {"path", "method"} <= set(columns):
-                raise BadInput(
-                    f"{root / MANIFEST}: the columns are {', '.join(columns) or 'none'}. At least path and "
-                    "method are expected, and family and group are read. Name the columns in the first line."
-                )
-            return {row["path"]: row for row in reader}
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise BadInput(f"{root / MANIFEST}: not CSV in UTF-8: {error}. Save it as that.") from error
+    with table(root / MANIFEST) as reader:
+        columns = reader.fieldnames or ()
+        if not {"path", "method"} <= set(columns):
+            raise BadInput(
+                f"{root / MANIFEST}: the columns are {', '.join(columns) or 'none'}. At least path and "
+                "method are expected, and family and group are read. Name the columns in the first line."
+            )
+        return {row["path"]: row for row in reader}
 
 
 def _entries(folder: Path, root: Path, rows: Mapping[str, Mapping[str, str]]) -> list[FileEntry]:

@@ -6,7 +6,6 @@ Source:
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from owcl.errors import BadInput
 from scenarios.layouts.benchmark import Faces, Protocol, Split
+from scenarios.tables import table
 
 ANNOTATIONS = "meta_data"
 COLUMNS = ("img_path", "method", "image_source", "tag")
@@ -96,8 +96,7 @@ def _annotation(root: Path, protocol: Protocol) -> Path:
 
 
 def _by_class(annotation: Path, root: Path) -> Mapping[tuple[str, str], list[_Row]]:
-    with annotation.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+    with table(annotation) as reader:
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
             raise BadInput(f"{annotation}: the column {' and '.join(missing)} is missing.")

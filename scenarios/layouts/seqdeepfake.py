@@ -8,7 +8,6 @@ Source:
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from owcl.errors import BadInput
 from scenarios.folder import Tree
 from scenarios.schedule import REAL, FileEntry
+from scenarios.tables import table
 
 TRACKS = {
     "facial_components": ("nose", "eye", "eyebrow", "lip", "hair"),
@@ -113,8 +113,7 @@ def _read_split(root: Path, track: str, split: str, labels: tuple[str, ...]) -> 
     annotation = root / track / "annotations" / f"{split}.csv"
     if not annotation.is_file():
         raise BadInput(f"{annotation}: the annotation is missing. It lists the split's images and labels.")
-    with annotation.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
+    with table(annotation) as reader:
         absent = {"file_path", "label"} - set(reader.fieldnames or ())
         if absent:
             raise BadInput(

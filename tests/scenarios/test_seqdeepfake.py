@@ -94,6 +94,15 @@ def test_a_missing_track_annotation_or_column_is_named(root: Path) -> None:
         read(root)
 
 
+def test_an_annotation_that_is_not_unicode_is_refused_and_a_byte_order_mark_is_not(root: Path) -> None:
+    annotate(root, "\ufefffile_path,label\n")
+    assert read(root).splits["val"] == []
+    path = root / "facial_components" / "annotations" / "val.csv"
+    path.write_bytes(b"file_path,label\ncaf\xe9.png,0\n")
+    with pytest.raises(BadInput, match=r"val.csv: not CSV in UTF-8"):
+        read(root)
+
+
 @pytest.mark.parametrize(
     "label", ["[2, 4, 1]", "[2, 2, 0, 0, 0]", "[0, 2, 0, 0, 0]", "[6, 0, 0, 0, 0]", "eye", "7", ""]
 )
