@@ -133,13 +133,13 @@ def _readable(
     workspace: Workspace, edited: Sequence[EditedFace], split: str, report: Report
 ) -> Iterator[tuple[EditedFace, LoadedFace, NDArray[np.bool_] | None]]:
     """Yield the faces that can be read, with their masks if all have one; a bad mask sets its face aside."""
-    masked = all(face.mask.is_file() for face in edited)
+    masked = all(face.mask is not None and face.mask.is_file() for face in edited)
     everything = zip(edited, workspace.loaded(str(face.path) for face in edited), strict=True)
     for done, (face, loaded) in enumerate(everything, start=1):
         report(f"reading {split} faces", done, len(edited))
         if isinstance(loaded, Quarantined):
             continue
-        mask = load_mask(face.mask, loaded, workspace.limits()) if masked else None
+        mask = load_mask(face.mask, loaded, workspace.limits()) if masked and face.mask else None
         if not isinstance(mask, Quarantined):
             yield face, loaded, mask
 

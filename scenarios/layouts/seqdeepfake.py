@@ -38,9 +38,11 @@ class EditedFace:
     """Labels in the order of the edits, then zeros: as many numbers as there are labels."""
 
     @property
-    def mask(self) -> Path:
+    def mask(self) -> Path | None:
         """Where the mask of what was edited lies, in trees that have masks; label n sets bit n - 1."""
         parts = list(self.path.parts)
+        if "images" not in parts:
+            return None
         parts[len(parts) - 1 - parts[::-1].index("images")] = "masks"
         return Path(*parts).with_suffix(".png")
 

@@ -42,6 +42,13 @@ def test_faces_and_their_histories_are_read(root: Path) -> None:
     assert tree.splits["test"][1].mask == root / "facial_components/masks/test/eye-lip-nose/000001.png"
 
 
+def test_faces_that_lie_in_no_folder_of_images_have_no_masks(root: Path) -> None:
+    (root / "facial_components" / "images").rename(root / "facial_components" / "faces")
+    for annotation in (root / "facial_components" / "annotations").iterdir():
+        annotation.write_text(annotation.read_text(encoding="utf-8").replace("/images/", "/faces/"))
+    assert [face.mask for face in read(root).splits["test"]] == [None, None]
+
+
 def test_a_sequence_is_a_method_and_faces_of_one_original_are_a_group(root: Path) -> None:
     tree = as_methods(read(root))
     assert {method: len(entries) for method, entries in tree.files.items()} == {"real": 3, "eye-lip-nose": 3}
