@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from owcl.engine.workspace import Report, Workspace, silent
+from owcl.errors import BadInput
 from owcl.evaluation.accuracy import Roles, accuracy_columns, per_method_accuracy
 from owcl.evaluation.agreement import agreement
 from owcl.evaluation.open_set import open_set_acc, separation
@@ -21,6 +23,8 @@ from scenarios.method_folders import method_folders
 from storage import classes
 from storage.names import key_of
 
+logger = logging.getLogger(__name__)
+
 Ids = NDArray[np.int64]
 
 
@@ -30,7 +34,7 @@ def evaluate(workspace: Workspace, folder: Path, report: Report = silent) -> dic
     A class stands for the folder of its name; classes that nobody named stand for none.
 
     Raises:
-        BadInput: if the tree cannot be used, or there is no model.
+        BadInput: if the tree cannot be used, none of its images can be read, or there is no model.
     """
     folders = method_folders(folder)
     methods = list(folders)
@@ -41,6 +45,12 @@ def evaluate(workspace: Workspace, folder: Path, report: Report = silent) -> dic
         if isinstance(source, str)
     ]
     images, kept = read_images(workspace, [source for _, source in pairs], report)
+    if not len(kept):
+        raise BadInput(f"{folder}: none of its {len(pairs)} images can be read. Test faces are expected.")
+    if len(kept) < len(pairs):
+        logger.warning(
+            "%d of %d test faces cannot be read, and are left out", len(pairs) - len(kept), len(pairs)
+        )
     truth = np.array([number for number, _ in pairs], np.int64)[kept]
     answer = workspace.answer()
     judged = answer.attribute(answer.embed(np.arange(len(images)), images))
