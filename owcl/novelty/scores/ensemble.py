@@ -36,19 +36,21 @@ class EnsembleScore:
         """Learn `(N, D)` embeddings of known faces and their `(N,)` labels.
 
         Raises:
-            BadInput: if a class has fewer than 5 faces, or a score cannot be fitted.
+            BadInput: if no class has 5 faces, or a score cannot be fitted.
         """
         from sklearn.model_selection import StratifiedKFold
 
-        _, sizes = np.unique(labels, return_counts=True)
-        if sizes.min() < FOLDS:
+        _, numbers, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+        if sizes.max() < FOLDS:
             raise BadInput(
-                f"ensemble of scores: a known class has {sizes.min()} faces. At least {FOLDS} are expected. "
-                "Add labelled faces."
+                f"ensemble of scores: the largest known class has {sizes.max()} faces. At least {FOLDS} are "
+                "expected. Add labelled faces."
             )
+        # A person may make a class of one face; classes too small for every fold are spread with the largest.
+        strata = np.where(sizes[numbers] < FOLDS, sizes.argmax(), numbers)
         held_out = np.empty((len(self.members), len(embeddings)))
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-        for train, test in folds.split(embeddings, labels):
+        for train, test in folds.split(embeddings, strata):
             for row, member in enumerate(self.members):
                 held_out[row, test] = member.fit(embeddings[train], labels[train]).score(embeddings[test])
         self._known = np.sort(held_out, axis=1)
