@@ -76,12 +76,17 @@ class Workspace:
         """Open a workspace.
 
         Raises:
-            BadInput: if there is none.
+            BadInput: if there is none, or its database is gone.
         """
         if not (root / FILE_NAME).exists():
             raise BadInput(
                 f"{root}: there is no workspace here, since there is no {FILE_NAME}. Make one with "
                 f"`owcl init {root}`, or name another with --workspace."
+            )
+        if not (root / DATABASE).exists():
+            raise BadInput(
+                f"{root / DATABASE}: the database of the workspace is gone. Put it back, or make a workspace "
+                "elsewhere with `owcl init`."
             )
         return cls(root, Configuration.read(root / FILE_NAME), Store.open(root / DATABASE))
 

@@ -121,6 +121,18 @@ def test_a_place_without_a_workspace_ends_with_3_and_says_how_to_make_one(tmp_pa
     assert "owcl init" in err
 
 
+def test_a_workspace_whose_database_is_gone_is_not_taken_for_an_empty_one(
+    workspace: Path, owcl: Owcl
+) -> None:
+    for part in workspace.glob("owcl.db*"):
+        part.unlink()
+    for words in (["classes", "list"], ["train", str(workspace)], ["doctor"]):
+        code, out, err = owcl(*words, "--workspace", str(workspace))
+        assert code == 3
+        assert "the database of the workspace is gone" in out + err
+    assert not (workspace / "owcl.db").exists()
+
+
 def test_before_training_the_steps_say_what_comes_first(workspace: Path) -> None:
     # In a process of its own, since the libraries that are imported warn.
     steps = [["discover"], ["update"], ["ingest", "."], ["attribute", "."], ["evaluate", str(workspace)]]
