@@ -107,7 +107,7 @@ def _content(workspace: Workspace, transaction: Connection) -> tuple[Report, dic
         methods=rows,
         quarantined=[(row.source, row.reason) for row in quarantine.read(transaction)],
         decisions=[
-            (row.when.strftime("%Y-%m-%d %H:%M"), row.who, f"{row.verb} {row.subject}")
+            (f"{row.when.astimezone():%Y-%m-%d %H:%M}", row.who, f"{row.verb} {row.subject}")
             for row in decisions.history(transaction, limit=DECISIONS)
         ],
         settings=_settings(workspace),
