@@ -38,7 +38,6 @@ from scenarios.layouts.benchmark import (
 )
 from scenarios.schedule import Schedule
 from scenarios.streams import FaceDataset, single_experience
-from scenarios.truth import AnswerKey
 
 BATCH = 128
 DROPOUT = 0.2
@@ -129,7 +128,7 @@ def reproduce(asked: Asked, output: Path, report: Report = silent) -> Reproducti
     outputs = first_outputs(run.learner, len(protocol.known), len(protocol.classes))
     network = _network(run, recipe, outputs)
     schedule, key = offline(protocol, read_faces(protocol, asked.root, run.split), protocol.seed)
-    faces = _training_faces(schedule, key, run.image_size, report)
+    faces = _training_faces(schedule, key.numbers(schedule.experiences[0].paths), run.image_size, report)
     test, tested = _read(schedule.test, run.image_size, "test", report)
     truth = key.numbers(schedule.test)[tested]
     begun = output / f"{asked.name}.training.safetensors"
@@ -160,12 +159,15 @@ def published_columns(
     return {column: round(100 * values[column], 2) for column in COLUMNS}
 
 
-def _training_faces(schedule: Schedule, key: AnswerKey, size: int, report: Report) -> FaceDataset:
-    """Return the labelled faces, then the others; only joined, since apart they take as much memory again."""
+def _training_faces(schedule: Schedule, numbers: NDArray[np.int64], size: int, report: Report) -> FaceDataset:
+    """Return the labelled faces, whose `(N,)` classes are told, then the others.
+
+    They are joined here and nowhere else, since apart they take as much memory again.
+    """
     first, later = schedule.experiences
     labelled, kept = _read(first.paths, size, "labelled", report)
     unlabelled, _ = _read(later.paths, size, "unlabelled", report)
-    labels = np.concatenate([key.numbers(first.paths)[kept], np.full(len(unlabelled), UNLABELLED)])
+    labels = np.concatenate([numbers[kept], np.full(len(unlabelled), UNLABELLED)])
     return FaceDataset(torch.from_numpy(np.concatenate([labelled, unlabelled])), labels)
 
 
