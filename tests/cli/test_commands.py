@@ -19,6 +19,7 @@ from owcl.cli import session
 from owcl.cli.main import COMMANDS, run
 from owcl.cli.options import CLASS
 from owcl.cli.session import Session, guarded
+from owcl.engine import registry
 from owcl.errors import Conflict
 from owcl.types import Quarantined
 from storage import classes, experiences, faces, memberships, quarantine
@@ -383,8 +384,9 @@ def test_the_tab_key_offers_nothing_where_there_is_no_workspace(
     assert not list(tmp_path.iterdir())
 
 
-def test_who_decides_is_made_harmless_where_it_is_shown(owcl: Owcl) -> None:
-    owcl("classes", "reject", "2", "--who", "\x1b]0;me\x07")
+def test_who_decided_is_made_harmless_where_it_is_shown(workspace: Path, owcl: Owcl) -> None:
+    with Store.open(workspace / "owcl.db") as store:
+        registry.reject(store, "2", "\x1b]0;me\x07")
     assert "\\x1b]0;me\\x07" in owcl("classes", "history")[1]
 
 
