@@ -112,7 +112,8 @@ def train_on(
         report: told of progress.
 
     Raises:
-        BadInput: if there is one method only, one has too few readable faces, or a face is given under two.
+        BadInput: if there is one method only, one has too few readable faces, a face is given under two, or
+            a method is missing that an interrupted training took in.
         Conflict: if the workspace has been trained already.
     """
     _refuse_trained(workspace)
@@ -234,9 +235,11 @@ def _register(
     class_of: dict[str, int] = {}
     with workspace.store.transaction() as transaction:
         experiences.begin(transaction, 0, labelled=True)
+        methods = list(dict.fromkeys(method for method, _ in loaded))
         present = {key_of(entry.name): entry.id for entry in classes.live(transaction)}
+        _refuse_absent(transaction, present, methods)
         quarantine.add_many(transaction, bad, 0)
-        for method in dict.fromkeys(method for method, _ in loaded):
+        for method in methods:
             class_of[method] = present.get(key_of(method)) or classes.create(
                 transaction, method, "known", families.get(method), classes.Birth(0)
             )
@@ -250,6 +253,16 @@ def _register(
             face_ids = faces.add_many(transaction, new)
             memberships.assign(transaction, face_ids, class_of[method], memberships.Grounds("label"))
     return class_of
+
+
+def _refuse_absent(transaction: Connection, present: Mapping[str, int], methods: Sequence[str]) -> None:
+    """Refuse to leave a class behind of which nothing is learned."""
+    for absent in sorted(present.keys() - set(map(key_of, methods))):
+        entry = classes.get(transaction, present[absent])
+        raise BadInput(
+            f"{entry.name}: a method of a training that was interrupted, and not of this one. Put its folder "
+            f"back, or leave it out for good with `owcl classes reject {entry.id}`."
+        )
 
 
 def _exemplars(

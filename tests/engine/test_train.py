@@ -1,8 +1,9 @@
-"""What the first training makes of videos."""
+"""What the first training makes of a tree of labelled faces."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from owcl.config import Configuration, FacesConfiguration, TrainingConfiguration
-from owcl.engine import evaluate, memory
+from owcl.engine import evaluate, memory, registry
 from owcl.engine.train import train
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput
@@ -72,21 +73,38 @@ def test_no_video_is_both_learned_and_held_out(untrained: Workspace, tmp_path: P
     assert {folder.parent.name for folder in apart} == {"real", "sub_pixel"}
 
 
+def _interrupted(workspace: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("owcl.engine.train._trained", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(workspace, folder)
+
+
+def test_a_method_that_an_interrupted_training_took_in_is_not_left_behind_unlearned(
+    untrained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method, first in (("real", 0), ("sub_pixel", 20), ("other", 40)):
+        render(tmp_path / "known" / method, "real", range(first, first + 20))
+    with untrained as workspace:
+        _interrupted(workspace, tmp_path / "known", monkeypatch)
+        shutil.rmtree(tmp_path / "known" / "other")
+        with pytest.raises(BadInput, match=r"other: a method of a training .* `owcl classes reject 1`"):
+            train(workspace, tmp_path / "known")
+        registry.reject(workspace.store, "other", "anna")
+        assert train(workspace, tmp_path / "known").classes == {"real": 20, "sub_pixel": 20}
+
+
 def test_a_method_is_its_class_however_a_system_writes_its_letters(
     untrained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for method in ("real", "sub_pixel"):
         render(tmp_path / "known" / method, method, range(20))
     (tmp_path / "known" / "sub_pixel").rename(tmp_path / "known" / unicodedata.normalize("NFD", "Café"))
-
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
     with untrained as workspace:
-        with monkeypatch.context() as patched:
-            patched.setattr("owcl.engine.train._trained", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                train(workspace, tmp_path / "known")
+        _interrupted(workspace, tmp_path / "known", monkeypatch)
         assert train(workspace, tmp_path / "known").faces == 40
         with workspace.store.reading() as transaction:
             assert [entry.name for entry in classes.everything(transaction)] == ["Café", "real"]
