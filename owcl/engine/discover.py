@@ -22,14 +22,14 @@ from owcl.engine.candidates import (
 )
 from owcl.engine.counting import Counting, Seen
 from owcl.engine.journal import journalled
-from owcl.engine.judging import Pace, Reposted, judged_clusters
+from owcl.engine.judging import Pace, Reposted, judged_clusters, pictures_of_clusters
 from owcl.engine.pool import pool_of
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.models.embed import embed
 from owcl.novelty.base import CountEstimate
 from owcl.novelty.counting.agreement import WITNESSES, found_by
-from owcl.novelty.drift import is_reposted
+from owcl.novelty.drift import LARGEST_SIDE, is_reposted
 from owcl.types import MethodClass
 from storage import clusters, counts, experiences, faces, memberships
 
@@ -111,8 +111,10 @@ def discover(workspace: Workspace, report: Report = silent) -> DiscoverResult:
     reposted = Reposted(answer, pool.held_out, rng)
     pace = Pace(workspace, answer, pool.held_out, experience, came_in.face_ids)
     # Known faces of several methods that came posted again fall apart by method; they are no arrivals.
-    compared = reposted.compared(seen.vectors, pool.images, estimate, workspace.rng("drifted", experience))
-    whole = frozenset(cluster for cluster, verdict in enumerate(compared) if is_reposted(verdict))
+    drifted_rng = workspace.rng("drifted", experience)
+    pictures = pictures_of_clusters(pool.images, estimate, LARGEST_SIDE, drifted_rng)
+    compared = enumerate(reposted.compared(seen.vectors, pictures, drifted_rng))
+    whole = frozenset(cluster for cluster, verdict in compared if is_reposted(verdict))
     estimate = counting.divided(estimate, seen, workspace.rng("division", experience), whole)
     also_found_by = _also_found_by(workspace, counting, seen, estimate, experience)
     registered = {**counting.by_class(), **_unlearned(workspace, answer, learned)}
@@ -217,18 +219,18 @@ def _write(
         experiences.set_state(transaction, experience, "discovered")
     return DiscoverResult(
         experience,
-        len(came_in.face_ids),
-        len(estimate.labels),
-        value,
-        low,
-        high,
-        estimate.evidence["unseen_below"],
-        tuple(entry for entry, _ in promoted.values()),
-        {class_id: size for class_id, (_, size) in promoted.items()},
-        sum(one.faces for one in settled if one.outcome == "recognised"),
-        int((estimate.labels < 0).sum()),
-        sum(one.outcome == "waiting" for one in settled),
-        drifted,
+        came_in=len(came_in.face_ids),
+        pool=len(estimate.labels),
+        value=value,
+        low=low,
+        high=high,
+        unseen_below=estimate.evidence["unseen_below"],
+        promoted=tuple(entry for entry, _ in promoted.values()),
+        sizes={class_id: size for class_id, (_, size) in promoted.items()},
+        recognised=sum(one.faces for one in settled if one.outcome == "recognised"),
+        loose=int((estimate.labels < 0).sum()),
+        waiting=sum(one.outcome == "waiting" for one in settled),
+        drifted=drifted,
     )
 
 

@@ -52,18 +52,19 @@ def judged_clusters(
         settings: how many faces make a class.
         rng: draws the folds of the probes.
     """
-    compared = reposted.compared(vectors, pool.images, estimate, rng)
+    enough = max(LARGEST_SIDE, settings.smallest_class)
+    pictures = pictures_of_clusters(pool.images, estimate, enough, rng)
+    compared = reposted.compared(vectors, pictures, rng)
     beside_reposted = any(map(is_reposted, compared))
     judged = []
-    for cluster, (stability, others, verdict) in enumerate(
-        zip(estimate.stability, also_found_by, compared, strict=True)
+    for cluster, (stability, others, mine, verdict) in enumerate(
+        zip(estimate.stability, also_found_by, pictures, compared, strict=True)
     ):
-        inside = estimate.labels == cluster
+        inside = np.flatnonzero(estimate.labels == cluster)
         members = vectors[inside]
-        pictures = _pictures(pool.images[inside], max(LARGEST_SIDE, settings.smallest_class), rng)
         promotion = judge(
             members,
-            len(pictures),
+            np.searchsorted(inside, mine),
             pool.p_values[inside],
             stability,
             registered,
@@ -71,7 +72,6 @@ def judged_clusters(
             rng,
             verdict,
             others,
-            pictures=pictures,
             beside_reposted=beside_reposted,
             gathered=pace.gathered(pool.face_ids[inside], members),
         )
@@ -79,10 +79,24 @@ def judged_clusters(
     return judged
 
 
-def _pictures(images: NDArray[np.uint8], enough: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return rows of faces of which none is a copy of another, so many of them drawn where there are more."""
-    order = np.arange(len(images)) if len(images) <= enough else rng.permutation(len(images))
-    return np.sort(order[different_pictures(images[order], enough)])
+def pictures_of_clusters(
+    images: NDArray[np.uint8], estimate: CountEstimate, enough: int, rng: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Return for each cluster the ascending `(P,)` rows of faces of which none is a copy of another.
+
+    Args:
+        images: `(M, 3, H, W)` of the pool.
+        estimate: which clusters there are.
+        enough: how many there are at most of each.
+        rng: draws them where a cluster has more faces.
+    """
+    found = []
+    for cluster in range(estimate.value):
+        rows = np.flatnonzero(estimate.labels == cluster)
+        if len(rows) > enough:
+            rows = rng.permutation(rows)
+        found.append(np.sort(rows[different_pictures(images[rows], enough)]))
+    return found
 
 
 class Reposted:
@@ -100,27 +114,16 @@ class Reposted:
         self._rng = rng
 
     def compared(
-        self,
-        vectors: NDArray[np.float32],
-        images: NDArray[np.uint8],
-        estimate: CountEstimate,
-        rng: np.random.Generator,
+        self, vectors: NDArray[np.float32], clusters: Sequence[NDArray[np.int64]], rng: np.random.Generator
     ) -> list[Verdict | None]:
-        """Say of each cluster of M faces whether it is known ones that were posted again.
+        """Say of each cluster whether it is known faces that were posted again.
 
         Args:
             vectors: `(M, D)` embeddings.
-            images: `(M, 3, H, W)`.
-            estimate: which clusters there are.
+            clusters: `(P,)` rows of each, of faces that are no copies of one another.
             rng: draws what is compared.
         """
-        clusters = [np.flatnonzero(estimate.labels == cluster) for cluster in range(estimate.value)]
-        return [
-            compared_with_reposted(
-                vectors[rows[_pictures(images[rows], LARGEST_SIDE, rng)]], *self._views, rng
-            )
-            for rows in clusters
-        ]
+        return [compared_with_reposted(vectors[rows], *self._views, rng) for rows in clusters]
 
     @cached_property
     def _views(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -43,7 +43,7 @@ class Promotion:
 
 def judge(
     members: NDArray[np.float32],
-    different: int,
+    pictures: NDArray[np.int64],
     p_values: NDArray[np.float64],
     stability: float,
     classes: Mapping[int, NDArray[np.float32]],
@@ -52,7 +52,6 @@ def judge(
     reposted: Verdict | None = None,
     also_found_by: Sequence[str] = (),
     *,
-    pictures: NDArray[np.int64] | None = None,
     beside_reposted: bool = False,
     gathered: Gathering | None = None,
 ) -> Promotion:
@@ -60,8 +59,9 @@ def judge(
 
     Args:
         members: `(M, D)` embeddings.
-        different: pictures among the members that are no copies of one another. One picture that many people
-            post is no generator; so these are counted, not the faces, and from some number on no further.
+        pictures: `(P,)` rows of members of which none is a copy of another, at least so many of them as make
+            a class. One picture that many people post is no generator, and a copy among the faces that a
+            probe learned would give away one that it has to judge; so these are counted and compared.
         p_values: `(M,)` of the members.
         stability: share of resamples in which the cluster came back.
         classes: `(N, D)` exemplars of the registered classes, under the same model. A cluster is not
@@ -70,21 +70,19 @@ def judge(
         rng: draws the folds of the probes, and what they see of a large cluster.
         reposted: the cluster compared with known faces that were posted again, where there are enough.
         also_found_by: estimators that have found the same cluster.
-        pictures: rows of members that the probes see, none a copy of another, since a copy among the faces
-            that a probe learned gives away one that it has to judge; a sample of all where none are named.
         beside_reposted: whether known faces that were posted again came with it, of which it may be a part;
             then it must clearly be something else.
         gathered: what the time that it took says for known faces; None where enough came in at once.
     """
-    seen = members[sample(len(members), LARGEST_SIDE, rng) if pictures is None else pictures]
+    seen = members[pictures[sample(len(pictures), LARGEST_SIDE, rng)]]
     verdicts = _against(seen, classes, rng)
     by_auc = sorted(verdicts, key=lambda class_id: verdicts[class_id].auc)
     nearest = next(iter(by_auc), None)
     same_as = next((class_id for class_id in by_auc if verdicts[class_id].answer == "same"), None)
     lacking = []
-    too_few = different < smallest
+    too_few = len(pictures) < smallest
     if too_few:
-        lacking.append(f"{_said(len(members), different)}, {smallest} make a class")
+        lacking.append(f"{_said(len(members), len(pictures))}, {smallest} make a class")
     if same_as is None and nearest is not None and verdicts[nearest].auc <= SAME_BELOW:
         sure = "more faces are needed to be sure" if len(seen) < LARGEST_SIDE else ONLY_A_PERSON_CAN_TELL
         lacking.append(f"more of class {nearest}, as it seems; {sure}")
@@ -100,7 +98,7 @@ def judge(
         reasons.append("looks like known faces that were compressed again, resized or blurred")
     evidence: dict[str, Any] = {
         "size": len(members),
-        "different_pictures": different if too_few else f"{smallest} or more",
+        "different_pictures": len(pictures) if too_few else f"{smallest} or more",
         "stability": stability,
         "median_p_value": float(np.median(p_values)),
         "nearest_class": nearest,

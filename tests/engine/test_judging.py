@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from owcl.engine.answer import Answer, Calibration, Doubt
-from owcl.engine.judging import Reposted
+from owcl.engine.judging import Reposted, pictures_of_clusters
 from owcl.memory.replay import Exemplars
 from owcl.models.backbones import build_backbone
 from owcl.models.network import Network
@@ -27,6 +27,7 @@ def test_copies_in_a_cluster_are_compared_once_with_known_faces_posted_again(
     rows = np.concatenate([np.arange(25).repeat(2), np.arange(25, 35).repeat(5)])
     vectors = answer.embed(np.arange(35), pictures).vectors
     estimate = CountEstimate(2, 2, 2, np.repeat([0, 1], 50), (1.0, 1.0), {})
-    enough, too_few = Reposted(answer, held_out, rng).compared(vectors[rows], pictures[rows], estimate, rng)
+    clusters = pictures_of_clusters(pictures[rows], estimate, 400, rng)
+    enough, too_few = Reposted(answer, held_out, rng).compared(vectors[rows], clusters, rng)
     assert enough is not None
     assert too_few is None

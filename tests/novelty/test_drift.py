@@ -51,7 +51,7 @@ def test_a_cluster_that_may_be_known_faces_posted_again_is_not_promoted(
     high: float, drifted: bool, rng: np.random.Generator
 ) -> None:
     reposted = Verdict("undecided", high - 0.05, high - 0.1, high)
-    verdict = judge(faces(rng)[:60], 60, np.full(60, 0.001), 1.0, {}, 30, rng, reposted)
+    verdict = judge(faces(rng)[:60], np.arange(60), np.full(60, 0.001), 1.0, {}, 30, rng, reposted)
     assert verdict.drifted == drifted
     assert verdict.accepted != drifted
     assert verdict.evidence["auc_to_known_posted_again"] == pytest.approx(high - 0.05)
@@ -64,8 +64,10 @@ def test_beside_faces_posted_again_a_cluster_must_clearly_be_something_else(
 ) -> None:
     compared = Verdict(answer, 0.94, 0.91 if answer == "different" else 0.87, 0.97)
     members, p_values = faces(rng)[:60], np.full(60, 0.001)
-    alone = judge(members, len(members), p_values, 1.0, {}, 30, rng, compared)
-    beside = judge(members, len(members), p_values, 1.0, {}, 30, rng, compared, beside_reposted=True)
+    alone = judge(members, np.arange(len(members)), p_values, 1.0, {}, 30, rng, compared)
+    beside = judge(
+        members, np.arange(len(members)), p_values, 1.0, {}, 30, rng, compared, beside_reposted=True
+    )
     assert alone.accepted
     assert beside.drifted == drifted
     assert beside.accepted != drifted

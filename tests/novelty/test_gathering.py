@@ -109,7 +109,9 @@ def test_too_few_held_out_faces_vouch_for_nothing(rng: np.random.Generator) -> N
 @pytest.mark.parametrize(("alike", "said"), [(3, "no faster"), (0, "too few known faces are held out")])
 def test_what_gathered_by_chance_waits_for_more(alike: int, said: str, rng: np.random.Generator) -> None:
     by_chance = Gathering(0.4, alike)
-    promotion = judge(cloud(60, 2, rng), 60, np.full(60, 0.01), 1.0, {}, 30, rng, gathered=by_chance)
+    promotion = judge(
+        cloud(60, 2, rng), np.arange(60), np.full(60, 0.01), 1.0, {}, 30, rng, gathered=by_chance
+    )
     assert not promotion.accepted
     assert promotion.lacks_only_faces
     assert said in promotion.reasons[0]
@@ -118,4 +120,6 @@ def test_what_gathered_by_chance_waits_for_more(alike: int, said: str, rng: np.r
 
 def test_what_gathered_too_fast_for_known_faces_is_a_class(rng: np.random.Generator) -> None:
     improbable = Gathering(0.004, 0)
-    assert judge(cloud(60, 2, rng), 60, np.full(60, 0.01), 1.0, {}, 30, rng, gathered=improbable).accepted
+    assert judge(
+        cloud(60, 2, rng), np.arange(60), np.full(60, 0.01), 1.0, {}, 30, rng, gathered=improbable
+    ).accepted
