@@ -257,8 +257,9 @@ def _register(
 
 def _refuse_absent(transaction: Connection, present: Mapping[str, int], methods: Sequence[str]) -> None:
     """Refuse to leave a class behind of which nothing is learned."""
-    for absent in sorted(present.keys() - set(map(key_of, methods))):
-        entry = classes.get(transaction, present[absent])
+    absent = sorted(present.keys() - set(map(key_of, methods)))
+    if absent:
+        entry = classes.get(transaction, present[absent[0]])
         raise BadInput(
             f"{entry.name}: a method of a training that was interrupted, and not of this one. Put its folder "
             f"back, or leave it out for good with `owcl classes reject {entry.id}`."
