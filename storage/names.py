@@ -1,4 +1,4 @@
-"""Names of classes: any printable text that a person can tell from the others."""
+"""Names of classes: any printable text that a person can tell from the others; and of who decides."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def checked_name(name: str, class_id: int | None = None) -> str:
             )
     _refuse_reserved(stripped, class_id)
     return stripped
+
+
+def can_sign(who: str) -> bool:
+    """Say whether the history can show who decided: something visible, on one line.
+
+    Example:
+        >>> can_sign("anna"), can_sign(" ")
+        (True, False)
+    """
+    return bool(who.strip()) and who.isprintable()
 
 
 def default_name(class_id: int) -> str:

@@ -14,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from owcl.errors import BadInput, NotFound
+from storage.names import can_sign
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 LARGEST_NUMBER = 2**63 - 1
@@ -175,7 +176,7 @@ def _printable(context: click.Context, parameter: click.Parameter, who: str) -> 
     Raises:
         BadInput: if nothing is left of it to be read in the history.
     """
-    if not who.strip() or not who.isprintable():
+    if not can_sign(who):
         raise BadInput(f"--who {who!r}: it is no name. Printable text on one line is expected.")
     return who
 

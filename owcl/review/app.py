@@ -31,6 +31,7 @@ from owcl.review.snapshot import Snapshots
 from owcl.review.upload import looked_up
 from owcl.types import Decision
 from storage import classes
+from storage.names import can_sign
 from storage.store import Store
 
 HERE = Path(__file__).parent
@@ -237,7 +238,7 @@ class Review:
     async def you(self, request: Request, form: FormData) -> Response:
         """Remember who decides."""
         who = " ".join(forms.word(form, "who").split())[:60]
-        if not who or not who.isprintable():
+        if not can_sign(who):
             raise BadInput("you: a printable name is expected.")
         back = RedirectResponse("/", 303)
         back.headers.append("set-cookie", self.door.cookie(WHO, quote(who), lasting=True))
@@ -332,7 +333,7 @@ class Review:
 
     def _who(self, request: Request) -> str:
         said = unquote(request.cookies.get(WHO, ""))[:60]
-        return said if said and said.isprintable() else self.who
+        return said if can_sign(said) else self.who
 
     def _figures(self, state: tuple[int, ...]) -> dict[str, str]:
         """Draw the figures of the overview; `state` is by which they are remembered."""
