@@ -99,14 +99,17 @@ def confusion(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[
 def embedding_map(points: NDArray[np.floating], names: Sequence[str]) -> str:
     """Draw `(N, 2)` points, coloured by the class that each is attributed to."""
     with rc_context(_STYLE):
-        figure, axes = _axes(7.5, 4.8, f"Map of {len(points):,} faces as the model sees them, by class")
+        looked_at = f"{len(points):,} faces that the answering model has looked at"
+        figure, axes = _axes(7.5, 4.8, f"Map of {looked_at}, by class")
+        # Few points would be lost on the page, and many large ones would cover each other.
+        area = float(np.clip(10_000 / max(1, len(points)), 9, 36))
         distinct = sorted(set(names))
         for index, name in enumerate(distinct):
             chosen = np.array([other == name for other in names], np.bool_)
             axes.scatter(
                 points[chosen, 0],
                 points[chosen, 1],
-                s=9,
+                s=area,
                 alpha=0.7,
                 linewidths=0,
                 color=COLOURS[index % len(COLOURS)],
@@ -114,7 +117,13 @@ def embedding_map(points: NDArray[np.floating], names: Sequence[str]) -> str:
                 label=name,
             )
         axes.set(xticks=[], yticks=[])
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, markerscale=1.6)
+        axes.legend(
+            frameon=False,
+            loc="center left",
+            bbox_to_anchor=(1.01, 0.5),
+            fontsize=8,
+            markerscale=4.8 / area**0.5,
+        )
         return _svg(figure)
 
 
