@@ -76,8 +76,8 @@ def show(class_: str, root: Path, as_json: bool) -> None:
 def sheet(class_: str, picture: Path | None, root: Path, as_json: bool) -> None:
     """Draw a class's surest, least sure and some random faces, with their scores.
 
-    Under each face stand its id, for owcl classes label or split, the probability of the class and the
-    p-value.
+    Under each face stand its id, for owcl classes label or split, and the probability of the class and the
+    p-value, or "label" where a person told its class before there was a model.
 
     Examples:
       owcl classes sheet new-12

@@ -56,7 +56,11 @@ def draw_sheet(workspace: Workspace, id_or_name: str, picture: Path | None) -> t
     mine = present.face_ids[rows]
     probabilities, p_values = present.probabilities[rows], present.p_values[rows]
     strips = _strips(probabilities, p_values, workspace.rng("sheet", entry.id))
-    drawn = _sheet(workspace, entry.name, strips, mine, probabilities, p_values)
+    captions = [
+        present.origins[row] if np.isnan(probability) else f"{probability:.2f}  p {p_value:.2g}"
+        for row, probability, p_value in zip(rows.tolist(), probabilities, p_values, strict=True)
+    ]
+    drawn = _sheet(workspace, entry.name, strips, mine, captions)
     if drawn is None:
         raise NotFound(
             f"class {entry.id} ({entry.name}): none of its faces is where it was taken from. Put the files "
@@ -83,8 +87,7 @@ def _sheet(
     name: str,
     strips: Sequence[Strip],
     face_ids: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    p_values: NDArray[np.float64],
+    captions: Sequence[str],
 ) -> Image.Image | None:
     wanted = np.concatenate([strip.rows for strip in strips]) if strips else np.empty(0, np.int64)
     found, images = workspace.pixels(face_ids[wanted])
@@ -103,8 +106,7 @@ def _sheet(
             place = column * SIDE, top + HEADING
             if face_id in pixels:
                 sheet.paste(_thumbnail(pixels[face_id]), place)
-            scores = f"{probabilities[row]:.2f}  p {p_values[row]:.2g}"
-            caption = f"{face_id}\n{'not judged' if np.isnan(probabilities[row]) else scores}"
+            caption = f"{face_id}\n{captions[row]}"
             pen.text((place[0] + 3, place[1] + SIDE + 2), caption, INK, ImageFont.load_default(10))
     return sheet
 
