@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,20 @@ def single_experience(dataset: FaceDataset) -> Any:
     return benchmark([dataset]).train_stream[0]
 
 
-def pixels(experience: Any) -> Tensor:
-    """Return the `(N, 3, H, W)` uint8 images of an experience."""
-    dataset = experience.dataset
-    return torch.stack([dataset[row][0] for row in range(len(dataset))])
+def pixels(dataset: Any, rows: Iterable[int] | None = None) -> Tensor:
+    """Return the `(N, 3, H, W)` uint8 images of an experience's dataset, or of some of its rows."""
+    return torch.stack([dataset[row][0] for row in (range(len(dataset)) if rows is None else rows)])
+
+
+def joined(dataset: Any, images: Tensor, labels: NDArray[np.int64]) -> Any:
+    """Return an experience's dataset with other faces behind its own, none of them copied.
+
+    Args:
+        dataset: of an experience.
+        images: `(M, 3, H, W)` uint8.
+        labels: `(M,)` outputs of the head.
+    """
+    return dataset.concat(as_classification_dataset(FaceDataset(images, labels)))
 
 
 def _avalanche(dataset: FaceDataset) -> Any:

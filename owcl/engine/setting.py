@@ -130,7 +130,8 @@ def answers(network: Network, images: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _session(world: World, experience: Any) -> Session:
     """Join an experience of the stream with its truth, which the stream itself does not hold."""
     arrived = sum(len(methods) for methods in world.key.arrived(experience.current_experience))
-    return Session(pixels(experience).numpy(), world.key.numbers(_sources(world, experience)), arrived)
+    images, truth = pixels(experience.dataset).numpy(), world.key.numbers(_sources(world, experience))
+    return Session(images, truth, arrived)
 
 
 def _sources(world: World, experience: Any) -> list[Path]:

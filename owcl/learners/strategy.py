@@ -16,7 +16,7 @@ from owcl.learners.base import Batch
 from owcl.learners.resuming import Resumption, Training
 from owcl.memory.replay import Exemplars
 from owcl.models.randomness import seeded
-from scenarios.streams import pixels
+from scenarios.streams import joined, pixels
 
 with warnings.catch_warnings():
     # Solvers that Avalanche brings along warn of their own future at import.
@@ -77,7 +77,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
         self.resumption = resumption
 
     def _train_exp(self, experience: Any, eval_streams: Any, **_: Any) -> None:
-        images, labels = self._faces(experience)
+        faces = self._faces(experience)
         parameters = [weight for weight in self.learner.parameters() if weight.requires_grad]
         optimiser, schedule = _optimiser(parameters, self.plan)
         self.learner.to(memory_format=torch.channels_last).train()
@@ -85,7 +85,7 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
             training = Training(self.learner, optimiser, schedule)
             done = 0 if self.resumption is None else training.resume(self.resumption)
             in_bfloat16 = self.plan.mixed_precision and is_fast_in_bfloat16(self.device)
-            batches = self._batches(images, labels, done)
+            batches = self._batches(faces, done)
             batch = next(batches, None)
             while batch is not None:
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=in_bfloat16):
@@ -108,20 +108,19 @@ class ContinualStrategy(BaseTemplate):  # type: ignore[misc]
                     self.progress(done, self.plan.steps, named)
         self.learner.eval()
 
-    def _batches(self, images: Tensor, labels: np.ndarray, done: int) -> Iterator[Batch]:
-        """Yield the batches that are left, on the device."""
-        rows_of = islice(self.learner.batches(labels, self.rng), done, self.plan.steps)
+    def _batches(self, faces: Any, done: int) -> Iterator[Batch]:
+        """Yield the batches that are left, on the device; faces are read when their batch is due."""
+        targets = np.array(list(faces.targets), np.int64)
+        rows_of = islice(self.learner.batches(targets, self.rng), done, self.plan.steps)
         for step, rows in enumerate(rows_of, start=done):
-            faces = _moved(images[rows], self.device), _moved(torch.from_numpy(labels[rows]), self.device)
-            yield Batch(*faces, step / self.plan.steps)
+            images, labels = pixels(faces, rows.tolist()), torch.from_numpy(targets[rows])
+            yield Batch(_moved(images, self.device), _moved(labels, self.device), step / self.plan.steps)
 
-    def _faces(self, experience: Any) -> tuple[Tensor, np.ndarray]:
-        """Return `(N, 3, H, W)` uint8 images and `(N,)` labels of the experience and the memory."""
-        images, labels = pixels(experience), np.array(list(experience.dataset.targets), np.int64)
+    def _faces(self, experience: Any) -> Any:
+        """Return the dataset of the experience, with the memory behind it."""
         if self.replay is None or not len(self.replay):
-            return images, labels
-        images = torch.cat([images, torch.from_numpy(self.replay.images)])
-        return images, np.concatenate([labels, self.replay.class_ids])
+            return experience.dataset
+        return joined(experience.dataset, torch.from_numpy(self.replay.images), self.replay.class_ids)
 
 
 def _moved(tensor: Tensor, device: torch.device) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import weakref
 
 import numpy as np
 import pytest
@@ -25,7 +24,7 @@ from owcl.learners.strategy import ContinualStrategy, TrainingPlan, is_fast_in_b
 from owcl.models.backbones import build_backbone
 from owcl.models.embed import embed
 from owcl.models.network import Network, with_outputs
-from scenarios.streams import FaceDataset, pixels, single_experience
+from scenarios.streams import FaceDataset, single_experience
 
 NUM_KNOWN, NUM_CLASSES, EACH = 3, 5, 60
 
@@ -200,26 +199,23 @@ def test_progress_is_told_every_loss_by_name(stream: Stream) -> None:
     assert told[0][2]["entropy"] < 0 < told[0][2]["cross_entropy"]
 
 
-def test_the_faces_of_an_experience_are_not_copied_again_to_be_learned(
-    stream: Stream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = []
+def test_only_the_faces_of_a_batch_are_read_when_it_is_due(stream: Stream) -> None:
+    class Watched(FaceDataset):
+        def __getitem__(self, row: int) -> tuple[Tensor, int]:
+            read.append(row)
+            return super().__getitem__(row)
 
-    def watched(experience: object) -> Tensor:
-        images = pixels(experience)
-        given.append(weakref.ref(images))
-        return images
-
-    alive = []
-    monkeypatch.setattr("owcl.learners.strategy.pixels", watched)
+    read: list[int] = []
+    after_steps = []
     strategy = ContinualStrategy(
         learner=LEARNERS["cpl"](stream.grown(), torch.Generator().manual_seed(2), None),
-        plan=TrainingPlan(1),
+        plan=TrainingPlan(3),
         rng=np.random.default_rng(0),
-        progress=lambda *_: alive.append(given[0]() is not None),
+        progress=lambda *_: after_steps.append(len(read)),
     )
-    strategy.train(single_experience(FaceDataset(stream.images, stream.labels)), eval_streams=[])
-    assert alive == [True]
+    strategy.train(single_experience(Watched(stream.images, stream.labels)), eval_streams=[])
+    # The next batch is gathered while a step is computed, and none after the last.
+    assert after_steps == [256, 384, 384]
 
 
 def test_a_device_that_nobody_asked_computes_in_float32() -> None:
