@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from owcl.choices import LEARNERS
 from owcl.cli import output
 from owcl.cli.commands import CommandGroup
 from owcl.cli.options import EXISTING_FOLDER, json_option
@@ -49,6 +50,11 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             "implies --baselines.",
         ),
         click.option(
+            "--all-learners",
+            is_flag=True,
+            help="Go through the same stream with every other learner of owcl too, from the same weights.",
+        ),
+        click.option(
             "--learner",
             default="cpl",
             show_default=True,
@@ -76,7 +82,7 @@ def _scenario_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.IntRange(0),
             metavar="N",
             help="Stop after experience N, to look or to play the operator yourself; run again to go on. "
-            "Not with --baselines or --peers.",
+            "Not with --baselines, --peers or --all-learners.",
         ),
         click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="How many runs."),
         json_option,
@@ -192,6 +198,7 @@ def _simulate(
         preset=preset,
         operator=options["operator"],
         rows=rows,
+        others=tuple(name for name in LEARNERS if options["all_learners"] and name != options["learner"]),
         quick=options["quick"],
         until=options["until"],
         **faces,

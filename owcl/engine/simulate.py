@@ -7,8 +7,9 @@ The simulator knows the truth and hands none of it on: it feeds files to `ingest
 from __future__ import annotations
 
 import functools
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,6 +73,8 @@ class Asked:
     """Of the scenario `seqdeepfake`, where its tree has both."""
     rows: tuple[str, ...] = ()
     """Baselines and peers to run beside owcl, by name."""
+    others: tuple[str, ...] = ()
+    """Learners to live through the same stream with, each in a workspace of its own."""
     quick: bool = False
     """Learn with half of the steps, for a first look."""
     until: int | None = None
@@ -94,8 +97,8 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
     Raises:
         BadInput: if the scenario's folder cannot be used.
         NotFound: if there is no such learner or preset.
-        Conflict: if the workspace has lived through another scenario, seed or learner, or faces were made
-            for it with other settings.
+        Conflict: if the workspace has lived through another scenario, seed or learner, or has gone on
+            without a learner that is to be compared, or faces were made for it with other settings.
     """
     check(asked)
     human = None if asked.operator is None else operator.parsed(asked.operator)
@@ -124,14 +127,15 @@ def check(asked: Asked) -> None:
         BadInput: if an operator or where to stop makes no sense.
         NotFound: if there is no such learner, preset or benchmark.
     """
-    learner_named(asked.learner)
+    for learner in (asked.learner, *asked.others):
+        learner_named(learner)
     if asked.operator is not None:
         operator.parsed(asked.operator)
     if asked.benchmark is not None:
         benchmark.read_protocol(asked.benchmark)
     if asked.preset is not None:
         read_preset(asked.preset)
-    if asked.until is not None and asked.rows:
+    if asked.until is not None and (asked.rows or asked.others):
         raise BadInput("simulate: other rows are compared at the end of the stream. Leave out where to stop.")
 
 
@@ -143,14 +147,49 @@ def _one_seed(
     schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
     with _opened(home, schedule, seed, asked) as opened:
         world = _world(opened, schedule, key, report)
+        _live(opened, world, human, 0, report)
+    places = {learner: _fork(home, learner) for learner in asked.others}
+    with _opened(home, schedule, seed, asked) as opened:
         rows = _live(opened, world, human, asked.until, report)
         table = {"owcl": scoring.stream_row(opened, world, rows)}
+        for learner, place in places.items():
+            with _opened(place, schedule, seed, replace(asked, learner=learner)) as other:
+                lived = _live(other, world, human, None, report)
+                table[f"owcl with {learner}"] = scoring.stream_row(other, world, lived)
         setting = functools.cache(lambda: setting_of(opened, world, report))
         for name in asked.rows:
             table[name] = scoring.recorded(opened, name) or _baseline(world, setting(), name)
             scoring.record(opened, name, table[name])
-        scoring.record(opened, "owcl", table["owcl"])
+        for name in table.keys() - set(asked.rows):
+            scoring.record(opened, name, table[name])
     return rows, table
+
+
+def _fork(home: Path, learner: str) -> Path:
+    """Return a copy of a workspace that has learned experience 0, for another learner to go on from there.
+
+    So all learners start from the same weights, also where training is not the same twice, as on a GPU.
+
+    Raises:
+        Conflict: if there is no copy yet and the workspace has gone on without it.
+    """
+    place = home / "learners" / learner
+    if (place / FILE_NAME).exists():
+        return place
+    with Workspace.open(home) as started, started.store.reading() as transaction:
+        latest = experiences.latest(transaction)
+        settings = started.configuration
+    if latest is not None and latest.index > 0:
+        raise Conflict(
+            f"{home}: experience {latest.index} has begun without {learner}, which would have to go on from "
+            "experience 0. A new folder is expected to compare learners in. Choose one with --workspace."
+        )
+    fresh = place.with_name(f"{learner}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(home, fresh, ignore=shutil.ignore_patterns("learners", "faces", "report"))
+    training = settings.training.model_copy(update={"learner": learner})
+    settings.model_copy(update={"training": training}).write(fresh / FILE_NAME)
+    return fresh.rename(place)
 
 
 def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:

@@ -150,6 +150,29 @@ def test_learners_that_are_told_the_truth_learn_what_is_new(result: dict[str, An
     assert result["methods"]["supervised"]["acc_novel_joint"][0] > 60
 
 
+def test_every_learner_goes_on_from_the_same_weights_in_a_workspace_of_its_own(
+    result: dict[str, Any], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    with Workspace.open(result["home"]) as lived:
+        Workspace.create(home, lived.configuration).close()
+    asked = Asked("folder", result["tree"], others=("mpsl",))
+    found = simulate(asked, home)
+    assert list(found["methods"]) == ["owcl", "owcl with mpsl"]
+    first, learned = (
+        [(place / "models" / name).read_bytes() for place in (home, home / "learners" / "mpsl")]
+        for name in ("version-0001.safetensors", "version-0002.safetensors")
+    )
+    assert first[0] == first[1]
+    assert learned[0] != learned[1]
+    for columns in found["methods"].values():
+        assert columns["count_mae"] == [0.0]
+    again = simulate(asked, home)
+    assert again["methods"] == found["methods"]
+    with pytest.raises(Conflict, match="experience 2 has begun without cal"):
+        simulate(Asked("folder", result["tree"], others=("cal",)), home)
+
+
 def test_a_learner_that_there_is_not_is_named_with_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"learner 'magic': there is none of that name. Choose one of cpl"):
         simulate(Asked("folder", tmp_path, learner="magic"), tmp_path / "home")
