@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _JOINERS = "\u200c\u200d"
 _WIDE = 1000
 """Columns of a pipe: nothing is cut or wrapped."""
+_GAP = 3
+"""Columns between two of a table."""
 
 
 def printable(text: str) -> str:
@@ -97,6 +100,27 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         console.print(shown)
     for text in captured.get().splitlines():
         _write(sys.stdout, text.rstrip())
+
+
+def compared(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Show what is compared side by side, a line for each row; names that a terminal has no room for follow.
+
+    Args:
+        names: of the columns; the first is that of the rows' own names, which every part begins with.
+        rows: with a cell for each name.
+    """
+    cells = [list(row) for row in rows]
+    widths = [_GAP + max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    parts = [[0]]
+    for column in range(1, len(names)):
+        if len(parts[-1]) > 1 and sum(widths[one] for one in parts[-1]) + widths[column] > room:
+            parts.append([0])
+        parts[-1].append(column)
+    for number, part in enumerate(parts):
+        if number:
+            line("")
+        table([names[column] for column in part], [[row[column] for column in part] for row in cells])
 
 
 def fields(values: Mapping[str, object]) -> None:

@@ -212,8 +212,8 @@ def _simulate(
     if options["as_json"]:
         output.json_object(found)
         return
-    # Turned round, since four methods fit a terminal and so many figures do not.
-    output.table(*_turned(["", *COLUMNS], summary(found["methods"], COLUMNS)))
+    # Turned round, since methods are fewer than figures.
+    output.compared(*_turned(["", *COLUMNS], summary(found["methods"], COLUMNS)))
     for place in reports:
         output.note(f"Report: {place}")
 

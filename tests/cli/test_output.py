@@ -103,11 +103,32 @@ def test_progress_is_silent_without_a_terminal(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_shows_what_is_done_with_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    """A stream that says that a person looks at it."""
 
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_does_not_fit_beside_the_rest_is_compared_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    output.compared(["", "owcl", "published", "bound"], [["novel", "88 ± 4", "51 ± 3", "98 ± 1"]])
+    shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+    first, second = shown.split("\n\n")
+    assert first.split() == ["owcl", "published", "─" * 26, "novel", "88", "±", "4", "51", "±", "3"]
+    assert second.split() == ["bound", "─" * 14, "novel", "98", "±", "1"]
+    assert all(len(line) <= 30 for line in shown.splitlines())
+
+
+def test_a_pipe_gets_all_that_is_compared_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [f"learner {number}" for number in range(20)]
+    output.compared(["", *names], [["novel", *map(str, range(20))]])
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_progress_shows_what_is_done_with_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     with output.progress() as report:
