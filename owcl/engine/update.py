@@ -99,11 +99,11 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     kept = memory.bounded(per_class, rng, kept, _joining(workspace, material, agreed, answer.class_ids))
     report("checking the new version", 0, None)
     adapted = _fitted(workspace, network, outputs, kept, material)
-    evidence = _gate(answer, adapted, kept, material)
-    if not evidence["passed"]:
-        adapted = _fitted(workspace, answer.network, answer.outputs, kept, material)
-    new = NewVersion(adapted, kept, answer.version, evidence)
-    version = store_answer(workspace, new, experience, _seen_anew(workspace, adapted, experience, report))
+    extended = _fitted(workspace, answer.network, answer.outputs, kept, material)
+    evidence = _gate(answer, extended, adapted, kept, material)
+    fitted = adapted if evidence["passed"] else extended
+    new = NewVersion(fitted, kept, answer.version, evidence)
+    version = store_answer(workspace, new, experience, _seen_anew(workspace, fitted, experience, report))
     return UpdateResult(experience, version, "adapted" if evidence["passed"] else "extended", evidence)
 
 
@@ -298,15 +298,27 @@ def _joining(
     )
 
 
-def _gate(old: Answer, new: Answer, kept: Exemplars, material: _Faces) -> dict[str, Any]:
-    """Say whether a new version may answer, and on what evidence."""
+def _gate(old: Answer, extended: Answer, new: Answer, kept: Exemplars, material: _Faces) -> dict[str, Any]:
+    """Say whether a new version may answer, and on what evidence.
+
+    Args:
+        old: the version that answers.
+        extended: what would answer if the new version may not.
+        new: the version with the adapted network.
+        kept: what is remembered from now on.
+        material: of the update.
+    """
     ours = np.isin(material.calibration.class_ids, list(material.labelled_classes))
     images, truth = material.calibration.images[ours], material.calibration.class_ids[ours]
     # Among the labelled classes alone: what discovered ones may take over has a budget of its own.
     before, after = (_best(answer, material.labelled_classes, images) for answer in (old, new))
-    known = kept.take(np.isin(kept.class_ids, old.class_ids))
-    vectors, _ = embed(new.network, known.images)
-    return gate(truth, before, after, known.class_ids, new.class_ids[new.head.scores(vectors).argmax(axis=1)])
+    known = np.isin(kept.class_ids, old.class_ids)
+    # Each head was fitted on these very faces, in this order.
+    without, taken_for = (
+        answer.class_ids[answer.head.scores(answer.exemplars[known]).argmax(axis=1)]
+        for answer in (extended, new)
+    )
+    return gate(truth, before, after, kept.class_ids[known], without, taken_for)
 
 
 def _best(answer: Answer, among: frozenset[int], images: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -12,14 +12,19 @@ from owcl.evaluation.gate import gate
 NONE = np.empty(0, np.int64)
 
 
-def judged(lost: int, gained: int = 0, exemplars: tuple[list[int], list[int]] = ([], [])) -> dict[str, Any]:
-    """Judge a version that loses and gains so many of 1,000 faces of class 1 to and from class 2."""
+def judged(
+    lost: int, gained: int = 0, exemplars: tuple[list[int], list[int], list[int]] = ([], [], [])
+) -> dict[str, Any]:
+    """Judge a version that loses and gains so many of 1,000 faces of class 1 to and from class 2.
+
+    Exemplars are given by their classes, and what they are taken for without and with it.
+    """
     truth = np.ones(1000, np.int64)
     before, after = truth.copy(), truth.copy()
     after[:lost] = 2
     before[1000 - gained :] = 2
-    exemplar_ids, taken_for = (np.array(column, np.int64) for column in exemplars)
-    return gate(truth, before, after, exemplar_ids, taken_for)
+    exemplar_ids, without, taken_for = (np.array(column, np.int64) for column in exemplars)
+    return gate(truth, before, after, exemplar_ids, without, taken_for)
 
 
 @pytest.mark.parametrize(("lost", "passes"), [(0, True), (16, True), (17, False)])
@@ -44,19 +49,34 @@ def test_a_gain_is_let_through() -> None:
 
 @pytest.mark.parametrize(("kept", "passes"), [(9, True), (8, False)])
 def test_every_class_keeps_nine_tenths_of_its_exemplars(kept: int, passes: bool) -> None:
-    found = judged(0, exemplars=([1] * 30 + [7] * 10, [1] * 30 + [7] * kept + [1] * (10 - kept)))
+    classes = [1] * 30 + [7] * 10
+    found = judged(0, exemplars=(classes, classes, [1] * 30 + [7] * kept + [1] * (10 - kept)))
     assert found["exemplars_kept"] == {"1": 1.0, "7": kept / 10}
     assert found["passed"] == passes
 
 
+@pytest.mark.parametrize(("has", "kept", "passes"), [(13, 1.0, True), (9, 0.9, True), (8, 0.8, False)])
+def test_a_class_that_never_had_all_of_its_exemplars_need_not_have_them_now(
+    has: int, kept: float, passes: bool
+) -> None:
+    # Ten of sixteen are its own without the new network.
+    found = judged(0, exemplars=([7] * 16, [7] * 10 + [1] * 6, [7] * has + [1] * (16 - has)))
+    assert found["exemplars_kept"] == {"7": kept}
+    assert found["passed"] == passes
+
+
+def test_a_class_that_had_no_exemplar_has_none_to_lose() -> None:
+    assert judged(0, exemplars=([7] * 4, [1] * 4, [1] * 4))["passed"]
+
+
 def test_two_ids_that_swap_are_refused() -> None:
-    found = judged(0, exemplars=([7, 7, 8, 8], [8, 8, 7, 7]))
+    found = judged(0, exemplars=([7, 7, 8, 8], [7, 7, 8, 8], [8, 8, 7, 7]))
     assert found["exemplars_kept"] == {"7": 0.0, "8": 0.0}
     assert not found["passed"]
 
 
 def test_without_held_out_faces_the_present_version_stays() -> None:
-    found = gate(NONE, NONE, NONE, np.array([1]), np.array([1]))
+    found = gate(NONE, NONE, NONE, np.array([1]), np.array([1]), np.array([1]))
     assert found == {
         "passed": False,
         "acc_known_before": None,
