@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from owcl.cli.output import progress
-from owcl.engine.simulate import Asked, simulate
+from owcl.engine.asked import Asked
+from owcl.engine.simulate import simulate
 from owcl.engine.workspace import Workspace
 from owcl.evaluation.discovery import false_new
 from owcl.evaluation.table import summary

@@ -30,7 +30,8 @@ from owcl.config import (
     ModelConfiguration,
     TrainingConfiguration,
 )
-from owcl.engine.simulate import Asked, simulate
+from owcl.engine.asked import Asked
+from owcl.engine.simulate import simulate
 from owcl.engine.workspace import Workspace
 from owcl.evaluation.table import summary
 from owcl.learners.base import Batch

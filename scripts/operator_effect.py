@@ -14,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from owcl.cli.output import progress
-from owcl.engine.simulate import Asked, simulate
+from owcl.engine.asked import Asked
+from owcl.engine.simulate import simulate
 from owcl.engine.workspace import Workspace
 from owcl.evaluation.table import summary
 from storage import attributions, decisions, memberships

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -111,6 +112,12 @@ class Store:
             connection = plain.execution_options(owcl_reads_only=True)
             with self._begun(connection):
                 yield connection
+
+    def copy_to(self, path: Path) -> None:
+        """Write the SQLite database as it is now to a file, over what is there, also while others read it."""
+        with closing(self.engine.raw_connection()) as source, closing(sqlite3.connect(path)) as copy:
+            driver: Any = source.driver_connection
+            driver.backup(copy)
 
     def check_integrity(self) -> list[str]:
         """Return what is wrong with the database file or its references; nothing when all is well."""

@@ -15,7 +15,7 @@ from owcl.cli.options import EXISTING_FOLDER, json_option
 from owcl.cli.session import current, opened
 
 if TYPE_CHECKING:
-    from owcl.engine.simulate import Scenario
+    from owcl.engine.asked import Scenario
 
 
 @click.group(cls=CommandGroup)
@@ -183,8 +183,8 @@ def _simulate(
     options: Mapping[str, Any],
     **faces: Any,
 ) -> None:
+    from owcl.engine.asked import Asked, check
     from owcl.engine.baselines import BASELINES, PEERS
-    from owcl.engine.simulate import Asked, check
     from owcl.engine.simulate import simulate as run
     from owcl.evaluation.table import COLUMNS, summary
 
@@ -192,13 +192,14 @@ def _simulate(
     parts = ("simulation", scenario, preset, (options["operator"] or "").replace(":", "-"))
     workspace = options["workspace"] or Path("-".join(filter(None, parts)))
     rows = (*BASELINES, *PEERS) if options["peers"] else tuple(BASELINES) if options["baselines"] else ()
+    others = tuple(name for name in LEARNERS if options["all_learners"] and name != options["learner"])
     asked = Asked(
         scenario,
         learner=options["learner"],
         preset=preset,
         operator=options["operator"],
         rows=rows,
-        others=tuple(name for name in LEARNERS if options["all_learners"] and name != options["learner"]),
+        other_learners=others,
         quick=options["quick"],
         until=options["until"],
         **faces,

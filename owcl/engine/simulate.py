@@ -7,17 +7,17 @@ The simulator knows the truth and hands none of it on: it feeds files to `ingest
 from __future__ import annotations
 
 import functools
-import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from owcl.config import FILE_NAME, Configuration, FacesConfiguration, TrainingConfiguration
 from owcl.engine import evaluate, operator, scoring
+from owcl.engine.asked import Asked, check, stream_of
 from owcl.engine.baselines import BASELINES, PEERS
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
@@ -29,56 +29,10 @@ from owcl.engine.update import update
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput, Conflict
 from owcl.evaluation.table import COLUMNS
-from owcl.learners.registry import learner_named
 from owcl.types import Attributions
-from scenarios import composition
-from scenarios import folder as folder_scenario
-from scenarios.composition import read_preset
-from scenarios.layouts import benchmark, df40, seqdeepfake
 from scenarios.schedule import Schedule, ScheduledExperience
 from scenarios.truth import AnswerKey
 from storage import experiences, models
-
-Scenario = Literal["folder", "rendered", "forge", "benchmark", "df40", "seqdeepfake"]
-FACES_PER_METHOD = 300
-PUBLISHED_IMAGE_SIZE = 256
-"""Pixels a side of the faces of DF40 and Seq-DeepFake."""
-TREE_IS_GIVEN = {
-    "folder": "folder DIR",
-    "benchmark": "benchmark NAME --root DIR",
-    "df40": "df40 DIR",
-    "seqdeepfake": "seqdeepfake DIR",
-}
-"""How a person names the tree of those scenarios that need one."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is to be simulated."""
-
-    scenario: Scenario
-    root: Path | None = None
-    """The tree of `folder`, `benchmark`, `df40` and `seqdeepfake`."""
-    photographs: Path | None = None
-    """The faces of `forge`."""
-    learner: str = "cpl"
-    """What learns discoveries."""
-    preset: str | None = None
-    """How methods arrive; by the scenario's own plan where there is none."""
-    operator: str | None = None
-    """Who answers the queue after each discovery: `oracle`, `noisy:0.1`, `lazy:20` or `random:20`."""
-    benchmark: str | None = None
-    """Of the scenario `benchmark`, whose families arrive one after another."""
-    track: str | None = None
-    """Of the scenario `seqdeepfake`, where its tree has both."""
-    rows: tuple[str, ...] = ()
-    """Baselines and peers to run beside owcl, by name."""
-    others: tuple[str, ...] = ()
-    """Learners to live through the same stream with, each in a workspace of its own."""
-    quick: bool = False
-    """Learn with half of the steps, for a first look."""
-    until: int | None = None
-    """The experience to stop after; run again without it to go on."""
 
 
 def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = silent) -> dict[str, Any]:
@@ -120,121 +74,53 @@ def simulate(asked: Asked, workspace: Path, seeds: int = 1, report: Report = sil
     }
 
 
-def check(asked: Asked) -> None:
-    """Refuse what cannot be simulated, before anything is made.
-
-    Raises:
-        BadInput: if an operator or where to stop makes no sense.
-        NotFound: if there is no such learner, preset or benchmark.
-    """
-    for learner in (asked.learner, *asked.others):
-        learner_named(learner)
-    if asked.operator is not None:
-        operator.parsed(asked.operator)
-    if asked.benchmark is not None:
-        benchmark.read_protocol(asked.benchmark)
-    if asked.preset is not None:
-        read_preset(asked.preset)
-    if asked.until is not None and (asked.rows or asked.others):
-        raise BadInput("simulate: other rows are compared at the end of the stream. Leave out where to stop.")
-
-
 def _one_seed(
     asked: Asked, workspace: Path, home: Path, seed: int, human: Operator | None, report: Report
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, float | None]]]:
     """Return the figures of each experience of one seed's stream, and the rows of the table at its end."""
-    tree = _tree(asked, workspace, seed, report)
-    schedule, key = _stream(asked, tree, workspace / "faces" / f"copies-{seed}", seed)
+    schedule, key = stream_of(asked, workspace, seed, report)
     with _opened(home, schedule, seed, asked) as opened:
         world = _world(opened, schedule, key, report)
         _live(opened, world, human, 0, report)
-    places = {learner: _fork(home, learner) for learner in asked.others}
-    with _opened(home, schedule, seed, asked) as opened:
+        places = {learner: _fork(opened, learner) for learner in asked.other_learners}
         rows = _live(opened, world, human, asked.until, report)
         table = {"owcl": scoring.stream_row(opened, world, rows)}
         for learner, place in places.items():
             with _opened(place, schedule, seed, replace(asked, learner=learner)) as other:
                 lived = _live(other, world, human, None, report)
                 table[f"owcl with {learner}"] = scoring.stream_row(other, world, lived)
+        for name, figures in table.items():
+            scoring.record(opened, name, figures)
         setting = functools.cache(lambda: setting_of(opened, world, report))
         for name in asked.rows:
             table[name] = scoring.recorded(opened, name) or _baseline(world, setting(), name)
             scoring.record(opened, name, table[name])
-        for name in table.keys() - set(asked.rows):
-            scoring.record(opened, name, table[name])
     return rows, table
 
 
-def _fork(home: Path, learner: str) -> Path:
-    """Return a copy of a workspace that has learned experience 0, for another learner to go on from there.
+def _fork(workspace: Workspace, learner: str) -> Path:
+    """Return where another learner goes on from experience 0, a workspace of its own inside this one.
 
     So all learners start from the same weights, also where training is not the same twice, as on a GPU.
 
     Raises:
-        Conflict: if there is no copy yet and the workspace has gone on without it.
+        Conflict: if there is none yet and the workspace has gone on without it.
     """
-    place = home / "learners" / learner
+    place = workspace.root / "learners" / learner
     if (place / FILE_NAME).exists():
         return place
-    with Workspace.open(home) as started, started.store.reading() as transaction:
+    with workspace.store.reading() as transaction:
         latest = experiences.latest(transaction)
-        settings = started.configuration
-    if latest is not None and latest.index > 0:
+    assert latest is not None  # Experience 0 has been learned.
+    if latest.index > 0:
         raise Conflict(
-            f"{home}: experience {latest.index} has begun without {learner}, which would have to go on from "
-            "experience 0. A new folder is expected to compare learners in. Choose one with --workspace."
+            f"{workspace.root}: experience {latest.index} has begun without {learner}, which would have to "
+            "go on from experience 0. A new folder is expected to compare learners in. Choose one with "
+            "--workspace."
         )
-    fresh = place.with_name(f"{learner}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(home, fresh, ignore=shutil.ignore_patterns("learners", "faces", "report"))
-    training = settings.training.model_copy(update={"learner": learner})
-    settings.model_copy(update={"training": training}).write(fresh / FILE_NAME)
-    return fresh.rename(place)
-
-
-def _tree(asked: Asked, home: Path, seed: int, report: Report) -> Path:
-    def progress(done: int, total: int) -> None:
-        report("making faces", done, total)
-
-    place = home / "faces" / f"{asked.scenario}-{seed}"
-    count = FACES_PER_METHOD if asked.preset is None else read_preset(asked.preset).faces_per_method
-    if asked.scenario == "rendered":
-        from scenarios.rendered import build as rendered
-
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return rendered.build(place, seed, faces_per_method=count, progress=progress)
-    if asked.scenario == "forge":
-        from scenarios.forge import build as forge
-
-        if asked.photographs is None:
-            raise BadInput("simulate forge: no photographs. A folder of faces is expected: --faces DIR.")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return forge.build(place, asked.photographs, seed, faces_per_method=count, progress=progress)
-    if asked.root is None:
-        raise BadInput(
-            f"simulate {asked.scenario}: no folder. The tree of its faces is expected: "
-            f"{TREE_IS_GIVEN[asked.scenario]}."
-        )
-    return asked.root
-
-
-def _stream(asked: Asked, tree: Path, copies: Path, seed: int) -> tuple[Schedule, AnswerKey]:
-    if asked.scenario == "benchmark":
-        assert asked.benchmark is not None
-        protocol = benchmark.read_protocol(asked.benchmark)
-        return benchmark.continual(protocol, benchmark.read_faces(protocol, tree, "grouped"), seed)
-    if asked.scenario in ("df40", "seqdeepfake"):
-        preset = "families" if asked.preset is None else asked.preset
-        return composition.composed(_published(asked, tree), preset, copies, PUBLISHED_IMAGE_SIZE, seed)
-    if asked.preset is None:
-        return folder_scenario.load(tree, seed)
-    return composition.load(tree, asked.preset, copies, seed)
-
-
-def _published(asked: Asked, tree: Path) -> folder_scenario.Tree:
-    if asked.scenario == "df40":
-        return df40.read(tree)
-    return seqdeepfake.as_methods(seqdeepfake.read(tree, asked.track))
+    training = workspace.configuration.training.model_copy(update={"learner": learner})
+    workspace.copy_to(place, workspace.configuration.model_copy(update={"training": training}))
+    return place
 
 
 def _opened(home: Path, schedule: Schedule, seed: int, asked: Asked) -> Workspace:

@@ -126,11 +126,14 @@ def _without_learning(
 def _fitted(
     workspace: Workspace, network: Network, outputs: tuple[int, ...], kept: Exemplars, material: _Faces
 ) -> Answer:
-    # A class of which every face is held out, or was taken away, is none that could be answered.
-    rows = np.isin(material.calibration.class_ids, kept.class_ids)
-    calibration = Calibration(material.calibration.images[rows], material.calibration.class_ids[rows])
-    known = material.labelled_classes
+    known, calibration = material.labelled_classes, _answerable(material.calibration, kept)
     return Answer.fit(network, outputs, kept, calibration, known, doubt(workspace), material.vouched)
+
+
+def _answerable(calibration: Calibration, kept: Exemplars) -> Calibration:
+    """Leave out classes of which every face is held out, or was taken away: none could be answered."""
+    rows = np.isin(calibration.class_ids, kept.class_ids)
+    return Calibration(calibration.images[rows], calibration.class_ids[rows])
 
 
 def _ready_experience(workspace: Workspace) -> int:
@@ -308,22 +311,19 @@ def _gate(old: Answer, extended: Answer, new: Answer, kept: Exemplars, material:
         kept: what is remembered from now on.
         material: of the update.
     """
-    ours = np.isin(material.calibration.class_ids, list(material.labelled_classes))
-    images, truth = material.calibration.images[ours], material.calibration.class_ids[ours]
-    # Among the labelled classes alone: what discovered ones may take over has a budget of its own.
-    before, after = (_best(answer, material.labelled_classes, images) for answer in (old, new))
+    class_ids = _answerable(material.calibration, kept).class_ids
+    ours = np.isin(class_ids, list(material.labelled_classes))
+    # Among the labelled classes alone: what discovered ones may take over has a budget of its own. What
+    # would answer otherwise has the old network, by which the held-out faces are embedded already.
+    before = old.taken_for(extended.held_out[ours], material.labelled_classes)
+    after = new.taken_for(new.held_out[ours], material.labelled_classes)
     known = np.isin(kept.class_ids, old.class_ids)
     # Each head was fitted on these very faces, in this order.
-    without, taken_for = (
+    without, taken = (
         answer.class_ids[answer.head.scores(answer.exemplars[known]).argmax(axis=1)]
         for answer in (extended, new)
     )
-    return gate(truth, before, after, kept.class_ids[known], without, taken_for)
-
-
-def _best(answer: Answer, among: frozenset[int], images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    vectors, _ = embed(answer.network, images)
-    return answer.taken_for(vectors, among)
+    return gate(class_ids[ours], before, after, kept.class_ids[known], without, taken)
 
 
 def _seen_anew(workspace: Workspace, answer: Answer, experience: int, report: Report) -> Embeddings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DATABASE = "owcl.db"
+MODELS = "models"
 TELLING_LETTERS = 6
 """Of a purpose, by which its randomness is told from that of others; more would change what was measured."""
 Report = Callable[[str, int, int | None], None]
@@ -90,6 +92,16 @@ class Workspace:
             )
         return cls(root, Configuration.read(root / FILE_NAME), Store.open(root / DATABASE))
 
+    def copy_to(self, root: Path, configuration: Configuration) -> None:
+        """Make a workspace of what is here now, to go on from with another configuration.
+
+        Faces stay where they were ingested from.
+        """
+        shutil.copytree(self.root / MODELS, root / MODELS, dirs_exist_ok=True)
+        self.store.copy_to(root / DATABASE)
+        # Last, as in `create`.
+        configuration.write(root / FILE_NAME)
+
     def close(self) -> None:
         """Let go of the database."""
         self.store.close()
@@ -135,7 +147,7 @@ class Workspace:
     def next_weights(self) -> str:
         """Return where the weights of the next model version go: a file of its own, so that none is lost."""
         with self.store.reading() as transaction:
-            return f"models/version-{models.next_id(transaction):04d}.safetensors"
+            return f"{MODELS}/version-{models.next_id(transaction):04d}.safetensors"
 
     def limits(self) -> Limits:
         """Return the limits of files that are read."""

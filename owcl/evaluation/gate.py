@@ -19,7 +19,7 @@ Ids = NDArray[np.int64]
 
 
 def gate(
-    truth: Ids, before: Ids, after: Ids, exemplar_ids: Ids, without: Ids, taken_for: Ids
+    truth: Ids, before: Ids, after: Ids, exemplar_ids: Ids, taken_without: Ids, taken_with: Ids
 ) -> dict[str, Any]:
     """Say whether a new model version may answer, and on what evidence.
 
@@ -36,8 +36,8 @@ def gate(
         before: `(M,)` what the present version takes them for.
         after: `(M,)` what the new version takes them for.
         exemplar_ids: `(N,)` classes of those remembered faces whose class the present version knows.
-        without: `(N,)` what they would be taken for without the new network.
-        taken_for: `(N,)` what the new version takes them for.
+        taken_without: `(N,)` what they would be taken for without the new network.
+        taken_with: `(N,)` what the new version takes them for.
 
     Returns:
         `passed`; `acc_known_before` and `acc_known_after` in [0, 1], none where there is no held-out face;
@@ -49,10 +49,11 @@ def gate(
     right_before, right_after = before == truth, after == truth
     lost = int(right_before.sum()) - int(right_after.sum())
     explained = CHANCE * math.sqrt((right_before != right_after).sum())
-    kept = {
-        str(class_id): _kept(without[exemplar_ids == class_id], taken_for[exemplar_ids == class_id], class_id)
-        for class_id in np.unique(exemplar_ids).tolist()
-    }
+    kept = {}
+    for class_id in np.unique(exemplar_ids).tolist():
+        rows = exemplar_ids == class_id
+        had, has = (int((taken[rows] == class_id).sum()) for taken in (taken_without, taken_with))
+        kept[str(class_id)] = round(min(1.0, has / had), 4) if had else 1.0
     known = len(truth) > 0 and lost <= LARGEST_FALL * len(truth) + explained
     return {
         "passed": known and min(kept.values(), default=1.0) >= SMALLEST_KEPT,
@@ -60,8 +61,3 @@ def gate(
         "acc_known_after": float(right_after.mean()) if len(truth) else None,
         "exemplars_kept": kept,
     }
-
-
-def _kept(without: Ids, taken_for: Ids, class_id: int) -> float:
-    had, has = int((without == class_id).sum()), int((taken_for == class_id).sum())
-    return round(min(1.0, has / had), 4) if had else 1.0

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from owcl.config import Configuration, TrainingConfiguration
+from owcl.engine.asked import Asked, Scenario
 from owcl.engine.report import report
-from owcl.engine.simulate import Asked, Scenario, simulate
+from owcl.engine.simulate import simulate
 from owcl.engine.workspace import Workspace
 from owcl.errors import BadInput, Conflict, NotFound
 from owcl.evaluation.table import COLUMNS
@@ -156,7 +157,7 @@ def test_every_learner_goes_on_from_the_same_weights_in_a_workspace_of_its_own(
     home = tmp_path / "home"
     with Workspace.open(result["home"]) as lived:
         Workspace.create(home, lived.configuration).close()
-    asked = Asked("folder", result["tree"], others=("mpsl",))
+    asked = Asked("folder", result["tree"], other_learners=("mpsl",))
     found = simulate(asked, home)
     assert list(found["methods"]) == ["owcl", "owcl with mpsl"]
     first, learned = (
@@ -170,7 +171,7 @@ def test_every_learner_goes_on_from_the_same_weights_in_a_workspace_of_its_own(
     again = simulate(asked, home)
     assert again["methods"] == found["methods"]
     with pytest.raises(Conflict, match="experience 2 has begun without cal"):
-        simulate(Asked("folder", result["tree"], others=("cal",)), home)
+        simulate(Asked("folder", result["tree"], other_learners=("cal",)), home)
 
 
 def test_a_learner_that_there_is_not_is_named_with_those_that_there_are(tmp_path: Path) -> None:

@@ -24,6 +24,20 @@ def some_faces(numbers: range) -> list[faces.NewFace]:
     return [faces.NewFace(f"{number:064x}", f"{number}.png", (64, 48), 0) for number in numbers]
 
 
+def test_a_copy_holds_what_there_is_and_goes_its_own_way(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "owcl.db") as store:
+        with store.transaction() as transaction:
+            real = classes.create(transaction, "real", status="known")
+        with store.reading():
+            store.copy_to(tmp_path / "copy.db")
+        with store.transaction() as transaction:
+            classes.create(transaction, "later", status="known")
+    with Store.open(tmp_path / "copy.db") as copy:
+        assert copy.check_integrity() == []
+        with copy.reading() as transaction:
+            assert [entry.id for entry in classes.everything(transaction)] == [real]
+
+
 INSERT_UNTIL_KILLED = """
 import sys
 from storage import faces
