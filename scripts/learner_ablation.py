@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import platform
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -22,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from owcl import choices
 from owcl.cli.output import progress
 from owcl.config import (
     FILE_NAME,
@@ -82,18 +82,14 @@ def joined(*parts: str) -> Build:
     return lambda network, rng, teacher: Joined(network, rng, teacher, frozenset(parts))
 
 
-ROWS = {
-    "CPL": (LEARNERS["cpl"], PLAIN),
-    "CAL": (LEARNERS["cal"], PLAIN),
-    "official CAL": (PUBLISHED["cal"], PLAIN),
-    "CPL + consistency": (joined("consistency"), PLAIN),
-    "CPL + reinforcement": (joined("reinforcement"), PLAIN),
-    "CPL + both": (joined("consistency", "reinforcement"), PLAIN),
-    "CPL + frequency attention": (LEARNERS["cpl"], ATTENTIVE),
-    "CAL + frequency attention": (LEARNERS["cal"], ATTENTIVE),
+ABLATED: dict[str, Build] = {
+    "official_cal": PUBLISHED["cal"],
+    "cpl+consistency": joined("consistency"),
+    "cpl+reinforcement": joined("reinforcement"),
+    "cpl+consistency+reinforcement": joined("consistency", "reinforcement"),
 }
-STAND_IN = "cpl"
-"""The name under which each row's learner is asked for, since a workspace takes only names that it knows."""
+ROWS = {PLAIN: ("cal", *ABLATED), ATTENTIVE: ("cal",)}
+"""Which learners are compared with CPL on each backbone."""
 
 
 def main() -> None:
@@ -106,18 +102,16 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"machine: {platform.machine()}, {psutil.cpu_count()} cores, {torch.get_num_threads()} threads")
     print(f"Python {platform.python_version()}, torch {version('torch')}, seeds 0 to {asked.seeds - 1}")
+    LEARNERS.update(ABLATED)
+    # A workspace takes only names that it knows.
+    choices.LEARNERS.update(dict.fromkeys(ABLATED, __name__))
     rows = {}
     with progress() as report:
-        for name, (build, backbone) in ROWS.items():
-            start, home = asked.workspace / backbone, asked.workspace / name.replace(" ", "-")
-            if not home.exists():
-                begin(start, asked, backbone)
-                simulate(Asked("folder", asked.root, until=0), start, asked.seeds, report)
-                copy(start, home)
-            LEARNERS[STAND_IN] = build
-            lived = simulate(Asked("folder", asked.root, learner=STAND_IN), home, asked.seeds, report)
-            rows[name] = lived["methods"]["owcl"]
-            print(name, {column: rows[name][column] for column in COLUMNS}, flush=True)
+        for backbone, learners in ROWS.items():
+            home = asked.workspace / backbone
+            begin(home, asked, backbone)
+            lived = simulate(Asked("folder", asked.root, other_learners=learners), home, asked.seeds, report)
+            rows |= {f"{name}, {backbone}": figures for name, figures in lived["methods"].items()}
     print("\n| learner |", " | ".join(COLUMNS), "|\n" + "|---" * (len(COLUMNS) + 1) + "|")
     for cells in summary(rows, COLUMNS):
         print("|", " | ".join(cells), "|")
@@ -137,14 +131,6 @@ def begin(place: Path, asked: argparse.Namespace, backbone: str) -> None:
                 training=training.halved() if asked.quick else training,
             )
             Workspace.create(home, settings).close()
-
-
-def copy(start: Path, home: Path) -> None:
-    """Copy workspaces that have learned the labelled faces, for another learner to go on from there."""
-    fresh = home.with_name(f"{home.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(start, fresh)
-    fresh.rename(home)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def _one_seed(
         table = {"owcl": scoring.stream_row(opened, world, rows)}
         for learner, place in places.items():
             with _opened(place, schedule, seed, replace(asked, learner=learner)) as other:
-                lived = _live(other, world, human, None, report)
+                lived = _live(other, world, human, None, _named(learner, report))
                 table[f"owcl with {learner}"] = scoring.stream_row(other, world, lived)
         for name, figures in table.items():
             scoring.record(opened, name, figures)
@@ -96,6 +96,10 @@ def _one_seed(
             table[name] = scoring.recorded(opened, name) or _baseline(world, setting(), name)
             scoring.record(opened, name, table[name])
     return rows, table
+
+
+def _named(learner: str, report: Report) -> Report:
+    return lambda what, done, total: report(f"{learner}: {what}", done, total)
 
 
 def _fork(workspace: Workspace, learner: str) -> Path:
