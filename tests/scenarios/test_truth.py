@@ -54,7 +54,7 @@ def test_the_truth_is_imported_by_what_makes_it_and_by_the_simulator(imports: gr
     """Without this the next test would pass over an empty graph too."""
     importers = imports.find_modules_that_directly_import("scenarios.truth")
     makers = {"scenarios.folder", "scenarios.composition", "scenarios.layouts.benchmark"}
-    assert importers == makers | {"owcl.engine.simulate", "owcl.engine.scoring"}
+    assert importers == makers | {"owcl.engine.asked", "owcl.engine.simulate", "owcl.engine.scoring"}
 
 
 @pytest.mark.parametrize("module", BLIND)
