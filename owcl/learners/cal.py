@@ -60,7 +60,7 @@ class Recipe:
     warm_up: int = 5
     """Epochs without confident answers."""
     distillation: float = 1.0
-    """Weight of feature distillation towards the last accepted model, on labelled faces."""
+    """Weight of feature distillation towards the last accepted model, on faces of its own classes."""
     batch_size: int = 128
     balanced: bool = True
     """Half of each batch labelled and even over classes; as published each draw is labelled at even odds."""
@@ -144,9 +144,8 @@ class CAL(Taught):
         weak, strong = (feature.logits.float() for feature in features)
         losses = self.from_logits(weak, strong, batch.labels, self.known)
         if self._teacher and recipe.distillation:
-            labelled = batch.labels != UNLABELLED
             losses["distillation"] = recipe.distillation * teacher_distillation(
-                self.teacher, images[0][labelled], features[0].pooled[labelled]
+                self.teacher, images[0], features[0].pooled, batch.labels
             )
         return losses
 

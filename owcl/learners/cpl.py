@@ -19,7 +19,7 @@ from owcl.learners.base import UNLABELLED, Batch, Taught
 from owcl.learners.distillation import teacher_distillation
 from owcl.learners.losses import margin_cross_entropy, mean_entropy, pair_loss
 from owcl.learners.pseudo_labels import csp_loss, gumbel_noise
-from owcl.learners.sampling import AlternatingSampler, epoch_sizes
+from owcl.learners.sampling import AlternatingSampler, ShareSampler, epoch_sizes
 from owcl.learners.similarity import global_similarity, patch_similarity
 from owcl.models.network import Features, Network
 
@@ -50,9 +50,12 @@ class Recipe:
     """Whether the confidence weight carries gradient, as in the released code, where it works against the
     pseudo-labels."""
     distillation: float = 1.0
-    """Weight of feature distillation towards the last accepted model, on labelled faces."""
+    """Weight of feature distillation towards the last accepted model, on faces of its own classes."""
     batch_size: int = 128
-    """Half labelled, half unlabelled; part of the method, since votes are taken inside the batch."""
+    """Part of the method, since votes are taken inside the batch."""
+    labelled_share: float | None = 0.75
+    """Of each batch; None for unlabelled and labelled in turn, as published. Discovery has labelled faces of
+    every class, so that most of what there is to learn is on the labelled side."""
     by_epoch: bool = False
     """Whether each epoch ends with a batch of what is left, whose pairs do not count, as published."""
     view: Literal["shifted", "cropped"] = "shifted"
@@ -66,12 +69,13 @@ OFFICIAL = Recipe(
     smoothing=0.0,
     confidence_gradient=True,
     distillation=0.0,
+    labelled_share=None,
 )
 """The preset `official_cpl`: losses and batches of the released code."""
 
 
 class CPL(Taught):
-    """Global-Local Voting and Confidence-based Soft Pseudo-labels on half labelled, half unlabelled batches.
+    """Global-Local Voting and Confidence-based Soft Pseudo-labels on partly labelled batches.
 
     Args:
         network: what learns; its head already has an output for every class.
@@ -94,8 +98,9 @@ class CPL(Taught):
         self.recipe = Recipe() if recipe is None else recipe
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield `(B,)` rows, unlabelled and labelled in turn, the labelled ones balanced over classes."""
-        sampler, size = AlternatingSampler(labels, rng), self.recipe.batch_size
+        """Yield `(B,)` rows, some labelled and some not, the labelled ones balanced over classes."""
+        share, size = self.recipe.labelled_share, self.recipe.batch_size
+        sampler = AlternatingSampler(labels, rng) if share is None else ShareSampler(labels, share, rng)
         for count in cycle(epoch_sizes(len(labels), size) if self.recipe.by_epoch else [size]):
             yield sampler.take(count)
 
@@ -109,9 +114,8 @@ class CPL(Taught):
         features = self.network(images)
         losses = self._from_features(features, labels)
         if self._teacher and self.recipe.distillation:
-            labelled = labels != UNLABELLED
             losses["distillation"] = self.recipe.distillation * teacher_distillation(
-                self.teacher, images[labelled], features.pooled[labelled]
+                self.teacher, images, features.pooled, labels
             )
         return losses
 

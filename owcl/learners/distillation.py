@@ -33,21 +33,27 @@ def lwf_loss(logits: Tensor, old_logits: Tensor, temperature: float = 2.0) -> Te
 
 
 def feature_distillation(features: Tensor, old_features: Tensor) -> Tensor:
-    """Return the mean squared distance between `(B, D)` features and what they were."""
-    return (features.float() - old_features.detach().float()).square().sum(dim=1).mean()
+    """Return the mean squared distance between `(B, D)` features and what they were; 0 of no faces."""
+    squared = (features.float() - old_features.detach().float()).square()
+    return squared.sum() / max(len(features), 1)
 
 
-def teacher_distillation(teacher: Network, images: Tensor, pooled: Tensor) -> Tensor:
-    """Return the mean squared distance of global features to a teacher's, all of unit length.
+def teacher_distillation(teacher: Network, images: Tensor, pooled: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean squared distance to a teacher's global features, of faces of the teacher's own classes.
+
+    All features have unit length. Where the teacher puts a face of a class that it never learned is among
+    the classes that it knows: held there, the new class would not come apart from them.
 
     Args:
-        teacher: in evaluation mode.
+        teacher: in evaluation mode; its outputs are the first ones of the learner's head.
         images: `(B, 3, H, W)` float.
         pooled: `(B, F)` global features of the same images.
+        labels: `(B,)` int64 outputs; below 0 where nobody said.
     """
+    own = (labels >= 0) & (labels < teacher.num_classes)
     with torch.no_grad():
-        old = teacher(images).pooled
-    directions = [functional.normalize(features.float(), dim=1) for features in (pooled, old)]
+        old = teacher(images[own]).pooled
+    directions = [functional.normalize(features.float(), dim=1) for features in (pooled[own], old)]
     return feature_distillation(*directions)
 
 

@@ -101,7 +101,7 @@ class Happy(Taught):
             self._remember(images[: len(labelled)][labelled], truth)
             losses["replay"] = recipe.replay * self._replay(len(labelled))
             losses["distillation"] = recipe.distillation * teacher_distillation(
-                self.teacher, images[both], pooled[both]
+                self.teacher, images, pooled, batch.labels.repeat(2)
             )
         return losses
 

@@ -38,6 +38,7 @@ OFFICIAL = Recipe(
     smoothing=0.0,
     confidence_gradient=True,
     distillation=0.0,
+    labelled_share=None,
     scales=(3, 5, 7),
     trusted="all",
 )

@@ -37,7 +37,7 @@ class Recipe:
     """Of the mean prediction, within the losses without labels; by group where there is a teacher, since an
     even one leaves an arriving class next to nothing beside many old ones."""
     distillation: float = 1.0
-    """Weight of feature distillation towards the last accepted model, on labelled faces; nothing in the
+    """Weight of feature distillation towards the last accepted model, on its own classes; nothing in the
     published recipe keeps what was learned before."""
     batch_size: int = 128
 
@@ -103,7 +103,7 @@ class SimGCD(Taught):
         }
         if self._teacher and recipe.distillation:
             losses["distillation"] = recipe.distillation * teacher_distillation(
-                self.teacher, images[both], pooled[both]
+                self.teacher, images, pooled, batch.labels.repeat(2)
             )
         return losses
 

@@ -172,6 +172,31 @@ def test_losses_have_names_and_carry_gradient_and_the_teacher_stays_as_it_is(
     assert all(weight.grad is None for weight in teacher.parameters())
 
 
+@pytest.mark.parametrize("name", ["cpl", "mpsl", "cal", "simgcd", "happy"])
+def test_only_faces_of_its_own_classes_are_held_to_a_teacher(stream: Stream, name: str) -> None:
+    def distillation(labels: np.ndarray) -> float:
+        network = stream.grown().train()
+        learner = LEARNERS[name](network, torch.Generator().manual_seed(2), stream.network)
+        batch = Batch(stream.images[rows], torch.from_numpy(labels[rows]), 0.5)
+        return float(learner.losses(batch)["distillation"].detach())
+
+    # As after a discovery: the last two of the five classes are new to the teacher, and have labels.
+    rows = np.arange(EACH // 2, NUM_CLASSES * EACH, 4)
+    discovered = np.where(stream.truth < NUM_KNOWN, UNLABELLED, stream.truth)
+    assert distillation(stream.labels) > 0
+    assert distillation(discovered) == 0
+
+
+@pytest.mark.parametrize("name", ["cpl", "mpsl"])
+def test_three_quarters_of_a_batch_are_labelled_and_balanced(stream: Stream, name: str) -> None:
+    learner = LEARNERS[name](stream.grown(), torch.Generator().manual_seed(2), None)
+    batches = learner.batches(stream.labels, np.random.default_rng(0))
+    for _ in range(5):
+        drawn = stream.labels[next(batches)]
+        assert (drawn == UNLABELLED).sum() == 32
+        assert np.bincount(drawn[drawn >= 0]).tolist() == [32] * NUM_KNOWN
+
+
 @pytest.mark.parametrize("name", LEARNERS)
 def test_the_same_seed_learns_the_same(stream: Stream, name: str) -> None:
     logits = []

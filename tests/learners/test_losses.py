@@ -119,6 +119,7 @@ def test_distillation_is_nothing_where_nothing_changed(logits: Tensor) -> None:
 
 def test_feature_distillation_is_a_mean_over_faces() -> None:
     assert feature_distillation(tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2, 2)) == 12.5
+    assert feature_distillation(torch.zeros(0, 2), torch.zeros(0, 2)) == 0
 
 
 def test_stored_logits_count_up_to_their_width() -> None:
