@@ -68,8 +68,8 @@ class Joined(nn.Module):
         self.cal = CAL(network, rng, replace(Recipe(), distillation=0.0), teacher)
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield `(B,)` rows; both learners draw them alike."""
-        return self.cal.batches(labels, rng)
+        """Yield `(B,)` rows as CPL draws them; which classes are old CAL has from the teacher."""
+        return self.cpl.batches(labels, rng)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return CPL's losses and the chosen ones of CAL."""
