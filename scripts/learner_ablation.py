@@ -68,7 +68,7 @@ class Joined(nn.Module):
         self.cal = CAL(network, rng, replace(Recipe(), distillation=0.0), teacher)
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield `(B,)` rows as CPL draws them; which classes are old CAL has from the teacher."""
+        """Yield `(B,)` rows as CPL draws them; CAL is told by its teacher which classes are old."""
         return self.cpl.batches(labels, rng)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

@@ -54,8 +54,8 @@ class Recipe:
     batch_size: int = 128
     """Part of the method, since votes are taken inside the batch."""
     labelled_share: float | None = 0.75
-    """Of each batch; None for unlabelled and labelled in turn, as published. Discovery has labelled faces of
-    every class, so that most of what there is to learn is on the labelled side."""
+    """Of each batch, in [0, 1]; None for unlabelled and labelled in turn, as published. After a discovery
+    every class has labelled faces, which teach more than those without."""
     by_epoch: bool = False
     """Whether each epoch ends with a batch of what is left, whose pairs do not count, as published."""
     view: Literal["shifted", "cropped"] = "shifted"
@@ -98,7 +98,11 @@ class CPL(Taught):
         self.recipe = Recipe() if recipe is None else recipe
 
     def batches(self, labels: NDArray[np.int64], rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """Yield `(B,)` rows, some labelled and some not, the labelled ones balanced over classes."""
+        """Yield `(B,)` rows, so many of them labelled as the recipe says, and these balanced over classes.
+
+        Raises:
+            BadInput: if no row is labelled, or none is unlabelled.
+        """
         share, size = self.recipe.labelled_share, self.recipe.batch_size
         sampler = AlternatingSampler(labels, rng) if share is None else ShareSampler(labels, share, rng)
         for count in cycle(epoch_sizes(len(labels), size) if self.recipe.by_epoch else [size]):

@@ -49,6 +49,9 @@ def teacher_distillation(teacher: Network, images: Tensor, pooled: Tensor, label
         images: `(B, 3, H, W)` float.
         pooled: `(B, F)` global features of the same images.
         labels: `(B,)` int64 outputs; below 0 where nobody said.
+
+    Returns:
+        A scalar in [0, 4]; 0 where no face is of such a class.
     """
     own = (labels >= 0) & (labels < teacher.num_classes)
     with torch.no_grad():
