@@ -16,6 +16,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.journal import journalled
 from owcl.engine.learning import learn
+from owcl.engine.returning import come_back
 from owcl.engine.train import NewVersion, doubt, store_answer, write_judged
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
@@ -59,7 +60,7 @@ class _Faces:
     """The faces of one update."""
 
     memory: Exemplars
-    """Without the members."""
+    """Without the members; with faces of discovered classes that came back."""
     members: Exemplars
     """Faces of classes that the model has not learned, without those held out."""
     unlabelled: NDArray[np.uint8]
@@ -70,6 +71,8 @@ class _Faces:
     """Discovered classes of which a person has said that they are one."""
     corrected: bool
     """Whether remembered faces stand for another class than they were learned as, or for none."""
+    firmer: bool
+    """Whether faces of discovered classes came back that are to be remembered."""
 
 
 @journalled("update")
@@ -88,7 +91,7 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     build = learner_named(learner or workspace.configuration.training.learner)
     answer = workspace.answer()
     experience = _ready_experience(workspace)
-    material = _gather(workspace, experience)
+    material = _gather(workspace, experience, workspace.rng("come back", experience))
     if not len(material.members):
         return _without_learning(workspace, answer, experience, material, report)
     rng = workspace.rng("update", experience)
@@ -110,8 +113,8 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
 def _without_learning(
     workspace: Workspace, answer: Answer, experience: int, material: _Faces, report: Report
 ) -> UpdateResult:
-    """Let the network answer as it is; what people vouch for and took back by now changes the head."""
-    if material.corrected or material.vouched != answer.vouched:
+    """Let the network answer as it is; what came back and what people said by now changes the head."""
+    if material.corrected or material.firmer or material.vouched != answer.vouched:
         adapted = _fitted(workspace, answer.network, answer.outputs, material.memory, material)
         new = NewVersion(adapted, material.memory, answer.version, {})
         version = store_answer(workspace, new, experience, _seen_anew(workspace, adapted, experience, report))
@@ -148,13 +151,12 @@ def _ready_experience(workspace: Workspace) -> int:
     return ready.index
 
 
-def _gather(workspace: Workspace, experience: int) -> _Faces:
+def _gather(workspace: Workspace, experience: int, rng: np.random.Generator) -> _Faces:
     with workspace.store.reading() as transaction:
         remembered, learned = memory.recall(transaction), memory.learned(transaction)
         member_ids, member_classes, weights, origins = _unlearned(transaction, learned)
-        loose = np.setdiff1d(
-            faces.in_experience(transaction, experience), memberships.active(transaction).face_ids
-        )
+        came_in = faces.in_experience(transaction, experience)
+        placed = memberships.active(transaction).face_ids
         held_out, held_out_classes = memory.held_out_faces(transaction)
         labelled = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
         vouched = vouched_for(transaction)
@@ -163,11 +165,22 @@ def _gather(workspace: Workspace, experience: int) -> _Faces:
     members = Exemplars(present, images, member_classes[rows], weights[rows], origins[rows])
     present, images = workspace.pixels(held_out)
     calibration = memory.calibration(held_out, held_out_classes, present, images)
-    loose, unlabelled = workspace.pixels(loose)
     corrected = learned != dict(zip(remembered.face_ids.tolist(), remembered.class_ids.tolist(), strict=True))
     remembered = remembered.take(~np.isin(remembered.face_ids, members.face_ids))
+    back = come_back(workspace, experience, rng, remembered, members)
+    if len(back):
+        remembered = memory.bounded(workspace.configuration.memory.per_class, rng, remembered, back)
+    loose, unlabelled = workspace.pixels(np.setdiff1d(came_in, np.union1d(placed, back.face_ids)))
     return _Faces(
-        remembered, members, unlabelled, loose, calibration, frozenset(labelled), vouched, corrected
+        memory=remembered,
+        members=members,
+        unlabelled=unlabelled,
+        unlabelled_ids=loose,
+        calibration=calibration,
+        labelled_classes=frozenset(labelled),
+        vouched=vouched,
+        corrected=corrected,
+        firmer=len(back) > 0,
     )
 
 
