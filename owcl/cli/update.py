@@ -16,7 +16,7 @@ from owcl.cli.session import opened
 
 WHO_ANSWERS = {
     "adapted": "the adapted network",
-    "extended": "the earlier network, with what was discovered and decided",
+    "extended": "the earlier network, with what was discovered, decided or came back",
     "unchanged": "as before: there was nothing to learn",
 }
 
@@ -48,7 +48,8 @@ def update(root: Path, learner: str | None, as_json: bool) -> None:
     """Learn what was discovered, without forgetting.
 
     The adapted network answers only if it passes the gate; otherwise the earlier one goes on, with the new
-    classes added.
+    classes added. Where nothing was discovered, faces of discovered classes that came back are remembered as
+    far as there is room, and so make a class firmer that few faces founded.
 
     Examples:
       owcl update

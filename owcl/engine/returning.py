@@ -15,7 +15,7 @@ from storage import attributions, classes, faces, memberships
 
 
 def come_back(
-    workspace: Workspace, experience: int, rng: np.random.Generator, *remembered: Exemplars
+    workspace: Workspace, experience: int, remembered: Exemplars, rng: np.random.Generator
 ) -> Exemplars:
     """Return faces of an experience by which discovered classes are to be remembered as well.
 
@@ -25,11 +25,14 @@ def come_back(
     follows from it. What a person took out of a class, what waits to become another one and what is held out
     makes no class firmer.
 
+    It is for experiences in which no class is to be learned: the model that saw the faces first did not know
+    one that arrived with them, and may have taken its faces for an older one's.
+
     Args:
         workspace: whose faces they are.
         experience: that they came in with.
+        remembered: all faces that are, under the classes that they stand for today.
         rng: chooses among more faces than there is room for.
-        remembered: all faces that are or are about to be, under the classes that they stand for today.
 
     Returns:
         Pseudo-labelled faces, weighted as members are, or by the probability that they had at first sight.
@@ -37,13 +40,13 @@ def come_back(
     with workspace.store.reading() as transaction:
         found = _found(transaction, experience)
         apart = faces.are_held_out(transaction, found.face_ids)
-        claimed = np.concatenate([collecting(transaction), *(part.face_ids for part in remembered)])
+        claimed = np.union1d(remembered.face_ids, collecting(transaction))
         discovered = [entry.id for entry in classes.live(transaction) if entry.status != "known"]
     free = ~apart & ~np.isin(found.face_ids, claimed) & (found.probabilities >= SMALLEST_WEIGHT)
     per_class = workspace.configuration.memory.per_class
     chosen = [np.empty(0, np.int64)]
     for class_id in discovered:
-        present = sum(int((part.class_ids == class_id).sum()) for part in remembered)
+        present = int((remembered.class_ids == class_id).sum())
         rows = rng.permutation(np.flatnonzero(free & (found.class_ids == class_id)))
         chosen.append(rows[: max(0, min(present, per_class - present))])
     rows = np.sort(np.concatenate(chosen))

@@ -60,7 +60,7 @@ class _Faces:
     """The faces of one update."""
 
     memory: Exemplars
-    """Without the members; with faces of discovered classes that came back."""
+    """Without the members."""
     members: Exemplars
     """Faces of classes that the model has not learned, without those held out."""
     unlabelled: NDArray[np.uint8]
@@ -71,8 +71,6 @@ class _Faces:
     """Discovered classes of which a person has said that they are one."""
     corrected: bool
     """Whether remembered faces stand for another class than they were learned as, or for none."""
-    firmer: bool
-    """Whether faces of discovered classes came back that are to be remembered."""
 
 
 @journalled("update")
@@ -91,7 +89,7 @@ def update(workspace: Workspace, report: Report = silent, learner: str | None = 
     build = learner_named(learner or workspace.configuration.training.learner)
     answer = workspace.answer()
     experience = _ready_experience(workspace)
-    material = _gather(workspace, experience, workspace.rng("come back", experience))
+    material = _gather(workspace, experience)
     if not len(material.members):
         return _without_learning(workspace, answer, experience, material, report)
     rng = workspace.rng("update", experience)
@@ -114,9 +112,12 @@ def _without_learning(
     workspace: Workspace, answer: Answer, experience: int, material: _Faces, report: Report
 ) -> UpdateResult:
     """Let the network answer as it is; what came back and what people said by now changes the head."""
-    if material.corrected or material.firmer or material.vouched != answer.vouched:
-        adapted = _fitted(workspace, answer.network, answer.outputs, material.memory, material)
-        new = NewVersion(adapted, material.memory, answer.version, {})
+    rng = workspace.rng("come back", experience)
+    back = come_back(workspace, experience, material.memory, rng)
+    if len(back) or material.corrected or material.vouched != answer.vouched:
+        kept = memory.bounded(workspace.configuration.memory.per_class, rng, material.memory, back)
+        adapted = _fitted(workspace, answer.network, answer.outputs, kept, material)
+        new = NewVersion(adapted, kept, answer.version, {})
         version = store_answer(workspace, new, experience, _seen_anew(workspace, adapted, experience, report))
         return UpdateResult(experience, version, "extended", {})
     seen = _seen_anew(workspace, answer, experience, report)
@@ -151,12 +152,13 @@ def _ready_experience(workspace: Workspace) -> int:
     return ready.index
 
 
-def _gather(workspace: Workspace, experience: int, rng: np.random.Generator) -> _Faces:
+def _gather(workspace: Workspace, experience: int) -> _Faces:
     with workspace.store.reading() as transaction:
         remembered, learned = memory.recall(transaction), memory.learned(transaction)
         member_ids, member_classes, weights, origins = _unlearned(transaction, learned)
-        came_in = faces.in_experience(transaction, experience)
-        placed = memberships.active(transaction).face_ids
+        loose = np.setdiff1d(
+            faces.in_experience(transaction, experience), memberships.active(transaction).face_ids
+        )
         held_out, held_out_classes = memory.held_out_faces(transaction)
         labelled = {entry.id for entry in classes.live(transaction) if entry.status == "known"}
         vouched = vouched_for(transaction)
@@ -165,22 +167,11 @@ def _gather(workspace: Workspace, experience: int, rng: np.random.Generator) -> 
     members = Exemplars(present, images, member_classes[rows], weights[rows], origins[rows])
     present, images = workspace.pixels(held_out)
     calibration = memory.calibration(held_out, held_out_classes, present, images)
+    loose, unlabelled = workspace.pixels(loose)
     corrected = learned != dict(zip(remembered.face_ids.tolist(), remembered.class_ids.tolist(), strict=True))
     remembered = remembered.take(~np.isin(remembered.face_ids, members.face_ids))
-    back = come_back(workspace, experience, rng, remembered, members)
-    if len(back):
-        remembered = memory.bounded(workspace.configuration.memory.per_class, rng, remembered, back)
-    loose, unlabelled = workspace.pixels(np.setdiff1d(came_in, np.union1d(placed, back.face_ids)))
     return _Faces(
-        memory=remembered,
-        members=members,
-        unlabelled=unlabelled,
-        unlabelled_ids=loose,
-        calibration=calibration,
-        labelled_classes=frozenset(labelled),
-        vouched=vouched,
-        corrected=corrected,
-        firmer=len(back) > 0,
+        remembered, members, unlabelled, loose, calibration, frozenset(labelled), vouched, corrected
     )
 
 

@@ -49,7 +49,7 @@ class CameBack:
 
     def come_back(self, remembered: Exemplars | None = None) -> Exemplars:
         present = self.remembered() if remembered is None else remembered
-        return come_back(self.workspace, 2, np.random.default_rng(0), present)
+        return come_back(self.workspace, 2, present, np.random.default_rng(0))
 
 
 def with_room(after_update: Path, place: Path) -> Path:
@@ -120,7 +120,7 @@ def test_a_class_takes_in_what_there_is_room_for_and_none_once_it_is_full(back: 
             back.workspace.root / FILE_NAME
         )
         with Workspace.open(back.workspace.root) as workspace:
-            found = come_back(workspace, 2, np.random.default_rng(0), back.remembered())
+            found = come_back(workspace, 2, back.remembered(), np.random.default_rng(0))
         assert len(found) == join
 
 
