@@ -14,7 +14,7 @@ from owcl.types import Attributions
 from storage import attributions, classes, faces, memberships
 
 
-def come_back(
+def returned_faces(
     workspace: Workspace, experience: int, remembered: Exemplars, rng: np.random.Generator
 ) -> Exemplars:
     """Return faces of an experience by which discovered classes are to be remembered as well.
@@ -38,23 +38,33 @@ def come_back(
         Pseudo-labelled faces, weighted as members are, or by the probability that they had at first sight.
     """
     with workspace.store.reading() as transaction:
+        rooms = _rooms(transaction, remembered, workspace.configuration.memory.per_class)
+        if not rooms:
+            return remembered.take(np.empty(0, np.int64))
         found = _found(transaction, experience)
-        apart = faces.are_held_out(transaction, found.face_ids)
+        held_out = faces.are_held_out(transaction, found.face_ids)
         claimed = np.union1d(remembered.face_ids, collecting(transaction))
-        discovered = [entry.id for entry in classes.live(transaction) if entry.status != "known"]
-    free = ~apart & ~np.isin(found.face_ids, claimed) & (found.probabilities >= SMALLEST_WEIGHT)
-    per_class = workspace.configuration.memory.per_class
-    chosen = [np.empty(0, np.int64)]
-    for class_id in discovered:
-        present = int((remembered.class_ids == class_id).sum())
-        rows = rng.permutation(np.flatnonzero(free & (found.class_ids == class_id)))
-        chosen.append(rows[: max(0, min(present, per_class - present))])
+    free = ~held_out & ~np.isin(found.face_ids, claimed) & (found.probabilities >= SMALLEST_WEIGHT)
+    chosen = [
+        rng.permutation(np.flatnonzero(free & (found.class_ids == class_id)))[:room]
+        for class_id, room in rooms.items()
+    ]
     rows = np.sort(np.concatenate(chosen))
     face_ids, images = workspace.pixels(found.face_ids[rows])
     rows = rows[np.isin(found.face_ids[rows], face_ids)]
     weights = found.probabilities[rows].astype(np.float32)
     origins = np.full(len(rows), PSEUDO_LABELLED, np.int8)
     return Exemplars(face_ids, images, found.class_ids[rows], weights, origins)
+
+
+def _rooms(transaction: Connection, remembered: Exemplars, per_class: int) -> dict[int, int]:
+    """Return how many faces each discovered class may take in, by id; full classes are left out."""
+    rooms = {}
+    for entry in classes.live(transaction):
+        present = int((remembered.class_ids == entry.id).sum())
+        if entry.status != "known" and 0 < present < per_class:
+            rooms[entry.id] = min(present, per_class - present)
+    return rooms
 
 
 def _found(transaction: Connection, experience: int) -> Attributions:

@@ -16,7 +16,7 @@ from owcl.engine import memory
 from owcl.engine.answer import Answer, Calibration
 from owcl.engine.journal import journalled
 from owcl.engine.learning import learn
-from owcl.engine.returning import come_back
+from owcl.engine.returning import returned_faces
 from owcl.engine.train import NewVersion, doubt, store_answer, write_judged
 from owcl.engine.workspace import Report, Workspace, silent
 from owcl.errors import BadInput
@@ -113,7 +113,7 @@ def _without_learning(
 ) -> UpdateResult:
     """Let the network answer as it is; what came back and what people said by now changes the head."""
     rng = workspace.rng("come back", experience)
-    back = come_back(workspace, experience, material.memory, rng)
+    back = returned_faces(workspace, experience, material.memory, rng)
     if len(back) or material.corrected or material.vouched != answer.vouched:
         kept = memory.bounded(workspace.configuration.memory.per_class, rng, material.memory, back)
         adapted = _fitted(workspace, answer.network, answer.outputs, kept, material)

@@ -17,7 +17,7 @@ from owcl.config import FILE_NAME
 from owcl.engine import memory, registry
 from owcl.engine.discover import discover
 from owcl.engine.ingest import ingest
-from owcl.engine.returning import come_back
+from owcl.engine.returning import returned_faces
 from owcl.engine.update import update
 from owcl.engine.workspace import Workspace
 from owcl.memory.replay import PSEUDO_LABELLED, Exemplars
@@ -49,7 +49,7 @@ class CameBack:
 
     def come_back(self, remembered: Exemplars | None = None) -> Exemplars:
         present = self.remembered() if remembered is None else remembered
-        return come_back(self.workspace, 2, present, np.random.default_rng(0))
+        return returned_faces(self.workspace, 2, present, np.random.default_rng(0))
 
 
 def with_room(after_update: Path, place: Path) -> Path:
@@ -120,7 +120,7 @@ def test_a_class_takes_in_what_there_is_room_for_and_none_once_it_is_full(back: 
             back.workspace.root / FILE_NAME
         )
         with Workspace.open(back.workspace.root) as workspace:
-            found = come_back(workspace, 2, back.remembered(), np.random.default_rng(0))
+            found = returned_faces(workspace, 2, back.remembered(), np.random.default_rng(0))
         assert len(found) == join
 
 
