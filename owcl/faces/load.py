@@ -26,6 +26,8 @@ AHEAD = 256
 """Faces that are decoded before they are asked for; bounds the memory."""
 CHUNK = 16
 """Files for a thread at a time; handing over single small files would cost more than decoding them."""
+FLAT = 8
+"""Levels, of 256, by which every colour channel varies less in an image that shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def load(
     cache: CropCache | None = None,
 ) -> LoadedFace | Quarantined:
     """Read, hash, decode, crop where a detector is given, and resize one image; never raises for a bad one.
+
+    An image of one colour is a bad one: a model would have to give it to some class, as though it were a face.
 
     Args:
         source: as `expand` yields it; what is in quarantine already stays there.
@@ -98,6 +102,8 @@ def _load(
         crop = _cropped(image, sha256, detector, cache)
         image, box, found = crop.image, crop.box, crop.found
     pixels = resize_once(image, size)
+    if np.ptp(pixels, axis=(0, 1)).max() < FLAT:
+        return Quarantined(source, sha256, "the image shows nothing: all of its pixels have one colour")
     return LoadedFace(source, sha256, pixels, (width, height), found, central_square(box))
 
 

@@ -22,7 +22,9 @@ from owcl.types import Quarantined
 
 def _png(path: Path, value: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((8, 8, 3), value, np.uint8)).save(path, "PNG")
+    pixels = np.full((8, 8, 3), value, np.uint8)
+    pixels[4:] += 100
+    Image.fromarray(pixels).save(path, "PNG")
     return path
 
 
@@ -88,8 +90,16 @@ def test_faces_are_stacked_with_their_channels_first_even_if_there_are_none(tmp_
     faces = [load(str(_png(tmp_path / f"{value}.png", value)), 4, Limits()) for value in (1, 2)]
     images = stacked([face for face in faces if isinstance(face, LoadedFace)], 4)
     assert images.shape == (2, 3, 4, 4)
-    assert [np.unique(image).tolist() for image in images] == [[1], [2]]
+    assert [np.unique(image).tolist() for image in images] == [[1, 101], [2, 102]]
     assert stacked([], 4).shape == (0, 3, 4, 4)
+
+
+@pytest.mark.parametrize("picture", [Image.new("RGB", (64, 64)), Image.new("RGB", (1, 1), "teal")])
+def test_an_image_of_one_colour_goes_into_quarantine(picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "blank.png")
+    result = load(str(tmp_path / "blank.png"), 8, Limits())
+    assert isinstance(result, Quarantined)
+    assert result.reason == "the image shows nothing: all of its pixels have one colour"
 
 
 def test_too_large_files_are_not_read(tmp_path: Path) -> None:
@@ -140,7 +150,7 @@ def test_shrinking_averages_areas_of_the_central_square() -> None:
 
 
 def test_without_a_detector_the_box_is_the_central_square(tmp_path: Path) -> None:
-    Image.new("RGB", (9, 4)).save(tmp_path / "wide.png")
+    Image.linear_gradient("L").resize((9, 4)).save(tmp_path / "wide.png")
     face = load(str(tmp_path / "wide.png"), 2, Limits())
     assert isinstance(face, LoadedFace)
     assert face.box == (2, 0, 6, 4)
