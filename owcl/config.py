@@ -104,7 +104,7 @@ class NoveltyConfiguration(_Part):
         0.1, gt=0, lt=0.5, description="share of known faces accepted in the pool of arrivals"
     )
     takeover_rate: float = Field(
-        0.03, gt=0, lt=0.5, description="known faces that discovered classes may take over, all together"
+        0.03, gt=0, lt=0.5, description="known faces that may be lost to discovered classes, all together"
     )
     # With fewer, nothing says whether a cluster is more faces of a class that there is.
     smallest_class: int = Field(30, ge=20, description="faces that make a class")

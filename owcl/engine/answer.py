@@ -39,7 +39,7 @@ class Doubt:
     false_alarm_rate: float
     """Share of known faces that may be called unknown."""
     takeover_rate: float
-    """Share of faces of labelled classes that discovered classes may take over, all together."""
+    """Share of faces of labelled classes that may be lost to discovered classes, all together."""
     score: str
     """By which open-set score a face is judged."""
 
@@ -107,9 +107,10 @@ class Answer:
 
         A discovered class may lie so close to a labelled one that a balanced head would give it many of the
         other's faces. Its handicap is such that of the labelled classes' calibration faces at most
-        `takeover_rate` go over to discovered classes, all together. That budget is for guesses: the handicap
-        of a class that a person has vouched for has hardly more errors than the fewest on calibration faces,
-        its own and those of the labelled classes.
+        `takeover_rate` are lost to discovered classes, all together; a face that would go to a wrong
+        labelled class without them is none that could be lost. That budget is for guesses: the handicap of a
+        class that a person has vouched for has hardly more errors than the fewest on calibration faces, its
+        own and those of the labelled classes.
 
         Args:
             network: frozen from now on.
@@ -125,7 +126,7 @@ class Answer:
         weights = balanced_weights(memory.weights, memory.class_ids, labelled)
         head.add(vectors, memory.class_ids, weights)
         held_out, _ = embed(network, calibration.images)
-        leads = _leads(head, held_out, labelled)
+        leads = _leads(head, held_out, calibration.class_ids, labelled)
         handicaps = _handicaps(leads, calibration.class_ids, labelled, vouched, doubt.takeover_rate)
         head.calibrate(held_out, calibration.class_ids)
         answer = cls(
@@ -273,12 +274,19 @@ class Answer:
 
 
 def _leads(
-    head: AnalyticHead, vectors: NDArray[np.float32], labelled: frozenset[int]
+    head: AnalyticHead, vectors: NDArray[np.float32], class_ids: NDArray[np.int64], labelled: frozenset[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """Return by how much each discovered class leads the best labelled one: id → `(M,)`."""
+    """Return by how much each discovered class leads the best labelled one: id → `(M,)`.
+
+    On a face of a labelled class for which another one of these is the best, that is minus infinity: whoever
+    takes it, it is not lost by that.
+    """
     ours = np.isin(head.class_ids, list(labelled))
     scores = head.scores(vectors)
+    best = head.class_ids[ours][scores[:, ours].argmax(axis=1)]
+    wrong = np.isin(class_ids, list(labelled)) & (best != class_ids)
     leads = scores[:, ~ours] - scores[:, ours].max(axis=1, keepdims=True)
+    leads[wrong] = -np.inf
     return dict(zip(head.class_ids[~ours].tolist(), leads.T, strict=True))
 
 

@@ -17,7 +17,7 @@ from owcl.models.network import Network
 from owcl.novelty.shift import ShiftTest
 from owcl.types import UNKNOWN, ModelVersion
 
-LABELLED, DISCOVERED = 1, 7
+LABELLED, ANOTHER, DISCOVERED = 1, 2, 7
 RATE = 0.02
 
 
@@ -37,10 +37,10 @@ def material(rng: np.random.Generator) -> tuple[Exemplars, Calibration]:
     return remembered, Calibration(sets[1], class_ids)
 
 
-def _fitted(material: tuple[Exemplars, Calibration], vouched: frozenset[int]) -> Answer:
+def _fitted(material: tuple[Exemplars, Calibration], vouched: frozenset[int] = frozenset()) -> Answer:
     torch.manual_seed(0)
     network = Network(build_backbone(), 2).eval()
-    labelled = frozenset({LABELLED})
+    labelled = frozenset({LABELLED, ANOTHER})
     doubt = Doubt(0.01, RATE, "neighbours")
     return Answer.fit(network, (LABELLED, DISCOVERED), *material, labelled, doubt, vouched)
 
@@ -56,7 +56,7 @@ def _lost(answer: Answer, calibration: Calibration) -> tuple[float, float]:
 def test_a_guess_may_take_few_faces_and_a_class_that_is_vouched_for_a_fair_share(
     material: tuple[Exemplars, Calibration],
 ) -> None:
-    guess = _fitted(material, frozenset())
+    guess = _fitted(material)
     vouched = _fitted(material, frozenset({DISCOVERED}))
     assert guess.handicaps[DISCOVERED] > vouched.handicaps[DISCOVERED]
     (taken, missed), (taken_then, missed_then) = (_lost(one, material[1]) for one in (guess, vouched))
@@ -64,10 +64,32 @@ def test_a_guess_may_take_few_faces_and_a_class_that_is_vouched_for_a_fair_share
     assert taken + missed > taken_then + missed_then
 
 
+def test_a_face_that_would_go_to_a_wrong_class_anyway_is_not_lost_to_a_discovered_one(
+    material: tuple[Exemplars, Calibration], rng: np.random.Generator
+) -> None:
+    remembered, calibration = material
+    without_red = _faces(100, rng)
+    without_red[:, 0] = 0
+    remembered = Exemplars(
+        np.arange(240),
+        np.concatenate([remembered.images, without_red]),
+        np.append(remembered.class_ids, np.full(80, ANOTHER)),
+        np.ones(240, np.float32),
+        np.zeros(240, np.int8),
+    )
+    # They have all colours, as the other labelled class has, and are as bright as the discovered one.
+    others = Calibration(
+        np.concatenate([calibration.images, _faces(140, rng)]),
+        np.append(calibration.class_ids, np.full(80, ANOTHER)),
+    )
+    with_others, without = (_fitted((remembered, held_out)) for held_out in (others, calibration))
+    assert with_others.handicaps[DISCOVERED] <= without.handicaps[DISCOVERED]
+
+
 def test_the_rate_that_was_asked_for_is_kept_where_enough_faces_calibrate(
     material: tuple[Exemplars, Calibration],
 ) -> None:
-    answer = _fitted(material, frozenset())
+    answer = _fitted(material)
     assert answer.kept_rate == 0.01
     answer.doubts = answer.doubts[:98]
     assert answer.kept_rate == 1 / 99
@@ -76,7 +98,7 @@ def test_the_rate_that_was_asked_for_is_kept_where_enough_faces_calibrate(
 def test_a_class_that_was_not_learned_answers_for_a_learned_one_that_was_merged_into_it(
     material: tuple[Exemplars, Calibration],
 ) -> None:
-    answer, images = _fitted(material, frozenset()), material[1].images
+    answer, images = _fitted(material), material[1].images
     before = answer.attribute(answer.embed(np.arange(160), images))
     answer.follow({DISCOVERED: 9})
     after = answer.attribute(answer.embed(np.arange(160), images))
@@ -89,7 +111,7 @@ def test_a_class_that_was_not_learned_answers_for_a_learned_one_that_was_merged_
 def test_a_model_that_was_stored_without_what_it_keeps_today_answers_all_the_same(
     material: tuple[Exemplars, Calibration], tmp_path: Path
 ) -> None:
-    answer, path = _fitted(material, frozenset()), tmp_path / "model.safetensors"
+    answer, path = _fitted(material), tmp_path / "model.safetensors"
     answer.save(path, {"backbone": FORENSIC})
     version = ModelVersion(1, None, str(path), {}, (LABELLED, DISCOVERED))
     stored = Answer.load(path, version)
